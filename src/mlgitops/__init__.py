@@ -1,0 +1,1 @@
+"""mlgitops: git is the model registry."""

@@ -1,0 +1,1 @@
+"""The ``mlgitops`` command; only wiring."""

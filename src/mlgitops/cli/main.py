@@ -1,0 +1,85 @@
+"""The command's root: which verb lives in which module, loaded when it is called.
+
+A module under ``mlgitops.cli`` holds one ``typer.Typer()`` named ``app``. With one
+command in it, the verb is that command; with a callback or several, it is a group.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from mlgitops.errors import MlgitopsError
+
+# verb → module under mlgitops.cli; the order is the order of `mlgitops --help`.
+VERBS = {
+    "init": "init",
+    "validate": "validate",
+    "runs": "runs",
+    "push": "push",
+    "propose": "propose",
+    "evaluate": "evaluate",
+    "promote": "promote",
+    "rollback": "rollback",
+    "reserve": "reserve",
+    "check": "check",
+    "pr": "pr",
+    "bot": "bot",
+    "local": "local",
+    "demo": "demo",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a verb's module only when the verb is used or listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class names it
+        """Return the verbs in their documented order."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class names it
+        """Return a verb's command, or None for an unknown one."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"mlgitops.cli.{VERBS[cmd_name]}")
+        command = get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False, help="Git is the model registry."
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(version("mlgitops"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Git is the model registry: versions, stages and deployments as reviewed YAML."""
+
+
+def main() -> None:
+    """Run the command; print an expected error as one message and exit with its code."""
+    # The variable doubles every import of every process that we start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    try:
+        app()
+    except MlgitopsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
