@@ -1,0 +1,72 @@
+# Two commands do everything: `make demo` shows the main job, `make test` proves it.
+# Both set up what they need first; a second set-up does nothing and says nothing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The variable doubles the cost of every import of every process that we start.
+unexport PYTHONDONTWRITEBYTECODE
+# Another project's active environment must not receive our packages.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null))
+VENV := .venv
+BIN := $(VENV)/bin
+UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+PHASE := .ci/phase
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test check bench lint types contracts unit cluster e2e generate lock clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.synced: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"mlgitops needs Python 3.11 or newer, {sys.executable} is {v.major}.{v.minor}; run: make setup PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(PHASE) "packages of requirements.lock" $(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
+	@$(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.synced ## Make .venv and find or build the control plane
+	@$(BIN)/python -m mlgitops.local.binaries
+
+demo: setup ## The main job from a training script to a rollback, on a local cluster
+	@$(BIN)/mlgitops demo $(ARGS)
+
+test: setup ## All that CI runs: check, then the rings that need a cluster
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory cluster
+	@$(MAKE) --no-print-directory e2e
+
+check: setup lint types contracts unit ## The developer's loop, under a minute
+
+lint:
+	@$(PHASE) "ruff check" $(BIN)/ruff check --quiet .
+	@$(PHASE) "ruff format" $(BIN)/ruff format --quiet --check .
+
+types:
+	@$(PHASE) "mypy strict" $(BIN)/mypy --no-error-summary
+
+contracts:
+	@$(PHASE) "import contracts" $(BIN)/lint-imports --no-logo
+
+unit:
+	@$(PHASE) "tests: unit, property" $(PYTEST) tests/unit tests/property -q $(ARGS)
+
+cluster: setup ## Tests against the real API server
+	@$(PHASE) "tests: cluster" $(PYTEST) tests/cluster -q $(ARGS)
+
+e2e: setup ## Tests of the whole loop
+	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q $(ARGS)
+
+bench: setup ## Measure: make bench NAME=tracking
+	@$(BIN)/python bench/run $(or $(NAME),tracking) $(ARGS)
+
+lock: $(VENV)/.synced ## Renew requirements.lock after a change of pyproject.toml
+	@$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header -o requirements.lock
+
+clean: ## Remove the environment (caches and clusters stay)
+	rm -rf $(VENV)
