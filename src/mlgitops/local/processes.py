@@ -1,0 +1,56 @@
+"""Start processes that cannot outlive the one that started them (Linux)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+async def spawn(
+    command: Sequence[str], log: Path, *, append: bool = False, environment: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own, both its outputs into a log file.
+
+    The kernel kills it when the calling thread ends (prctl(2), PR_SET_PDEATHSIG), so
+    call this on the main thread.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with log.open("ab" if append else "wb") as output:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=None if environment is None else dict(environment),
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+
+
+async def stop(process: asyncio.subprocess.Process, grace: float) -> None:
+    """Ask a process to end and kill it when it has not after ``grace`` seconds."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), grace)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
