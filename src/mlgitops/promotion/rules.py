@@ -1,0 +1,66 @@
+"""The rules that hold for every promotion, whatever the policy's gates are."""
+
+from __future__ import annotations
+
+from mlgitops.api import PromotionPolicy
+from mlgitops.promotion.change import Change
+from mlgitops.promotion.verdict import Outcome, Verdict
+
+
+def lifecycle(change: Change) -> Verdict:
+    """A version that is archived or rejected takes no stage; a deprecated one is named as such."""
+    state = change.challenger.spec.lifecycle.state
+    reason = change.challenger.spec.lifecycle.reason
+    because = f": {reason}" if reason else ""
+    if state in ("Archived", "Rejected"):
+        return Verdict("lifecycle", Outcome.FAIL, f"{change.name} is {state}{because}; promote another version")
+    return Verdict("lifecycle", Outcome.PASS, f"{change.name} is {state}{because}")
+
+
+def hold(change: Change) -> Verdict:
+    """A held stage changes its version only in a pull request that lifts the hold."""
+    if change.held is None:
+        return Verdict("hold", Outcome.PASS, f"{change.stage} is not held")
+    by = f" by {change.held.by}" if change.held.by else ""
+    if change.held.lifted:
+        return Verdict("hold", Outcome.PASS, f"this pull request lifts the hold{by} ({change.held.reason})")
+    return Verdict(
+        "hold",
+        Outcome.FAIL,
+        f"{change.stage} is held{by} ({change.held.reason}); a person lifts it by removing spec.hold in this pull request",
+    )
+
+
+def order(change: Change) -> Verdict:
+    """A version comes to a stage by way of the stages that it stands after."""
+    after = next((stage.after for stage in change.model.spec.stages if stage.name == change.stage), ())
+    version = change.challenger.spec.version
+    missing = [stage for stage in after if version not in change.seen.get(stage, frozenset())]
+    if missing:
+        first = missing[0]
+        command = f"mlgitops promote {change.model.metadata.name} {first} {version}"
+        return Verdict("order", Outcome.FAIL, f"{change.name} has not been in {', '.join(missing)}; first: {command}")
+    through = f"{change.name} has been in {', '.join(after)}" if after else f"{change.stage} stands after no stage"
+    return Verdict("order", Outcome.PASS, through)
+
+
+def source(change: Change, policy: PromotionPolicy) -> Verdict:
+    """A version that was trained from uncommitted source is warned about, and refused where the policy says so."""
+    found = change.challenger.spec.source
+    if found is None or not found.commit:
+        return Verdict("source", Outcome.PASS, f"{change.name} names no commit that it was trained from")
+    if not found.dirty:
+        return Verdict("source", Outcome.PASS, f"trained from commit {found.commit[:12]}")
+    last = change.model.spec.stages[-1].name == change.stage
+    rule = policy.spec.source.dirty
+    if rule == "Refuse" or (rule == "RefuseAtLastStage" and last):
+        return Verdict(
+            "source",
+            Outcome.FAIL,
+            f"{change.name} was trained from uncommitted changes on {found.commit[:12]}; commit them and train again",
+        )
+    return Verdict(
+        "source",
+        Outcome.PASS,
+        f"warning: {change.name} was trained from uncommitted changes; the last stage refuses it",
+    )
