@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.proxy import Proxy
 from mlgitops.errors import OutsideError
 from mlgitops.local.cluster import Cluster
 
@@ -65,3 +66,10 @@ def namespace(api_server: Cluster) -> str:
 def cluster_namespace(cluster: Cluster) -> str:
     """A fresh namespace of ``cluster``."""
     return _fresh_namespace(cluster)
+
+
+@pytest.fixture
+def api_proxy(api_server: Cluster, tmp_path: Path) -> Iterator[Proxy]:
+    """A proxy in front of ``api_server`` that fails on request; log in with its ``kubeconfig``."""
+    with Proxy(api_server, tmp_path / "proxy-kubeconfig").serving() as proxy:
+        yield proxy
