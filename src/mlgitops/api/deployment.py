@@ -1,0 +1,198 @@
+"""ModelDeployment and ModelOverride: what shall serve, and what does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
+
+Strategy = Literal["Canary", "BlueGreen"]
+Phase = Literal["Starting", "Shifting", "Pausing", "Promoting", "Draining", "RollingBack"]
+INDEFINITE = "Indefinite"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs the pods."""
+
+    name: Literal["Kubernetes"] = "Kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a container asks for and may use at most, in Kubernetes' quantities."""
+
+    requests: Mapping[str, str | int] = field(default_factory=dict)
+    limits: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStep:
+    """A share of traffic in percent, and how long to stay there (a duration, or ``Indefinite``)."""
+
+    weight: int
+    pause: str = "0s"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSpec:
+    """How traffic moves to a new revision; ``keep_previous`` and ``deadline`` are durations."""
+
+    strategy: Strategy = "Canary"
+    steps: tuple[RolloutStep, ...] = ()
+    keep_previous: str = "15m"
+    deadline: str = "1h"
+
+
+@dataclass(frozen=True, slots=True)
+class ParentReference:
+    """A Gateway that serves a route; an empty namespace is the deployment's own."""
+
+    name: str
+    namespace: str = ""
+    section_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The HTTPRoute that leads to the pods."""
+
+    parent_refs: tuple[ParentReference, ...]
+    hostnames: tuple[str, ...] = ()
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactAccess:
+    """The Secret whose keys become the fetcher's environment."""
+
+    secret_ref: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeploymentSpec:
+    """What to serve, and how; exactly one of ``stage`` and ``version`` is set."""
+
+    model_ref: Reference
+    stage: str = ""
+    version: str = ""
+    runtime_ref: Reference | None = None
+    engine: Engine = field(default_factory=Engine)
+    replicas: int = 1
+    resources: Resources | None = None
+    rollout: RolloutSpec = field(default_factory=RolloutSpec)
+    route: Route | None = None
+    artifact_access: ArtifactAccess | None = None
+    suspend: Suspension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionReference:
+    """A revision (the short hash of a pod template), with the version and digest that it serves."""
+
+    revision: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A revision that failed; ``at`` is RFC 3339."""
+
+    revision: str
+    version: str
+    digest: str
+    reason: str
+    at: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStatus:
+    """The roll-out under way; the step counts from 0, the weight is in percent, times are RFC 3339."""
+
+    phase: Phase
+    step: int = 0
+    weight: int = 0
+    started_at: str = ""
+    step_started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The last thing that went wrong with a pod."""
+
+    reason: str
+    message: str = ""
+    exit_code: int | None = None
+    container: str = ""
+    version: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRevision:
+    """A revision that took all traffic, and when (RFC 3339)."""
+
+    revision: str
+    version: str
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    """What the operator saw and decided; ``rollout`` is written before anything is changed."""
+
+    observed_generation: int = -1
+    last_handled_reconcile_at: str = ""
+    active: RevisionReference | None = None
+    target: RevisionReference | None = None
+    refused: Refusal | None = None
+    rollout: RolloutStatus | None = None
+    last_failure: Failure | None = None
+    url: str = ""
+    replicas: int = 0
+    ready_replicas: int = 0
+    selector: str = ""
+    history: tuple[ServedRevision, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeployment:
+    """Serves the version that a stage names, or one fixed version."""
+
+    metadata: Metadata
+    spec: ModelDeploymentSpec
+    status: DeploymentStatus = field(default_factory=DeploymentStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverrideSpec:
+    """Which version to serve whatever git says, why, and until when (RFC 3339)."""
+
+    version: str
+    reason: str
+    by: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverrideStatus:
+    """What the operator saw; -1 before its first look."""
+
+    observed_generation: int = -1
+    last_handled_reconcile_at: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverride:
+    """Break-glass for the ModelDeployment of the same name."""
+
+    metadata: Metadata
+    spec: ModelOverrideSpec
+    status: ModelOverrideStatus = field(default_factory=ModelOverrideStatus)

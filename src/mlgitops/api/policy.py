@@ -1,0 +1,93 @@
+"""PromotionPolicy: what a version must prove, and which bytes are ever fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlgitops.api.meta import Metadata
+
+DirtyRule = Literal["Allow", "RefuseAtLastStage", "Refuse"]
+Evidence = Literal["Evaluated", "Claimed"]
+StatementKind = Literal["evaluated", "merged", "rolledOut", "becameUnhealthy"]
+DEFAULT_POLICY = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class AppliesTo:
+    """Where gates are judged; no stages means all."""
+
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersusChampion:
+    """How much better than the champion a challenger must be, a decimal string in the metric's unit."""
+
+    margin: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A named check of one metric on one dataset; bounds are decimal strings in the metric's unit."""
+
+    name: str
+    metric: str
+    dataset: str
+    min: str = ""
+    max: str = ""
+    better: Literal["Higher", "Lower"] = "Higher"
+    versus_champion: VersusChampion | None = None
+    evidence: Evidence = "Evaluated"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """What is demanded of the training code."""
+
+    dirty: DirtyRule = "RefuseAtLastStage"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRule:
+    """URIs that packages must lie below, each ending in a slash."""
+
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatRule:
+    """What loading a model may do."""
+
+    trusted_types: tuple[str, ...] = ()
+    allow_code: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key, and the kinds of statements that it may sign."""
+
+    name: str
+    public_key: str
+    statements: tuple[StatementKind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionPolicySpec:
+    """What is demanded of a promotion and of the bytes behind it."""
+
+    artifacts: ArtifactRule
+    applies_to: AppliesTo = field(default_factory=AppliesTo)
+    gates: tuple[Gate, ...] = ()
+    source: SourceRule = field(default_factory=SourceRule)
+    formats: FormatRule = field(default_factory=FormatRule)
+    signers: tuple[Signer, ...] = ()
+    on_rejected: Literal["Stop", "Serve"] = "Stop"
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionPolicy:
+    """Owned by admins and read from the base branch only."""
+
+    metadata: Metadata
+    spec: PromotionPolicySpec

@@ -1,0 +1,77 @@
+"""ServingRuntime: which images serve which formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlgitops.api.deployment import Resources
+from mlgitops.api.meta import Metadata
+
+Protocol = Literal["V2REST", "V2GRPC", "MLflow"]
+Capability = Literal["DigestReady", "Metrics", "Drift", "Auth"]
+PullPolicy = Literal["", "Always", "IfNotPresent", "Never"]
+SERVER = "server"
+FETCHER = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class SupportedFormat:
+    """A format, and the version ranges (PEP 440) that a version's packages must fit."""
+
+    name: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentVariable:
+    """One environment variable of a container."""
+
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeContainer:
+    """A container of a serving pod; the one named ``server`` loads and answers."""
+
+    name: str
+    image: str
+    image_pull_policy: PullPolicy = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvironmentVariable, ...] = ()
+    resources: Resources | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """The init container that downloads a package and verifies its digest."""
+
+    image: str
+    image_pull_policy: PullPolicy = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvironmentVariable, ...] = ()
+    resources: Resources | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRuntimeSpec:
+    """What a runtime can serve, and how."""
+
+    supported_formats: tuple[SupportedFormat, ...]
+    containers: tuple[RuntimeContainer, ...]
+    fetcher: Fetcher
+    protocols: tuple[Protocol, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRuntime:
+    """Images and arguments for serving; immutable, so a new runtime is a new name."""
+
+    metadata: Metadata
+    spec: ServingRuntimeSpec

@@ -1,0 +1,57 @@
+"""RegistrySource: a git repository that a namespace follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
+
+
+@dataclass(frozen=True, slots=True)
+class GitReference:
+    """What to follow in a repository; exactly one is set."""
+
+    branch: str = ""
+    tag: str = ""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Whether objects that left the repository are deleted, and at most which share of them in percent."""
+
+    enabled: bool = True
+    max_percent: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySourceSpec:
+    """Which repository to follow; the interval is a duration."""
+
+    url: str
+    ref: GitReference = field(default_factory=lambda: GitReference(branch="main"))
+    paths: tuple[str, ...] = ("registry",)
+    interval: str = "1m"
+    secret_ref: Reference | None = None
+    prune: Prune = field(default_factory=Prune)
+    suspend: Suspension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySourceStatus:
+    """What the operator saw; revisions are commits."""
+
+    observed_generation: int = -1
+    last_attempted_revision: str = ""
+    last_applied_revision: str = ""
+    last_handled_reconcile_at: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySource:
+    """Keeps the objects of its namespace equal to a git repository."""
+
+    metadata: Metadata
+    spec: RegistrySourceSpec
+    status: RegistrySourceStatus = field(default_factory=RegistrySourceStatus)
