@@ -51,8 +51,8 @@ class ParentReference:
     """A Gateway that serves a route; an empty namespace is the deployment's own."""
 
     name: str
-    namespace: str = ""
-    section_name: str = ""
+    namespace: str | None = None
+    section_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class ModelDeploymentSpec:
     """What to serve, and how; exactly one of ``stage`` and ``version`` is set."""
 
     model_ref: Reference
-    stage: str = ""
-    version: str = ""
+    stage: str | None = None
+    version: str | None = None
     runtime_ref: Reference | None = None
     engine: Engine = field(default_factory=Engine)
     replicas: int = 1
@@ -106,7 +106,7 @@ class Refusal:
     digest: str
     reason: str
     at: str
-    message: str = ""
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class RolloutStatus:
     phase: Phase
     step: int = 0
     weight: int = 0
-    started_at: str = ""
-    step_started_at: str = ""
+    started_at: str | None = None
+    step_started_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ class Failure:
     """The last thing that went wrong with a pod."""
 
     reason: str
-    message: str = ""
+    message: str | None = None
     exit_code: int | None = None
-    container: str = ""
-    version: str = ""
-    revision: str = ""
+    container: str | None = None
+    version: str | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +143,32 @@ class ServedRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class RetiringRevision:
+    """A revision that serves no more but keeps its pods until an RFC 3339 time, so that going back is quick."""
+
+    revision: str
+    version: str
+    digest: str
+    replicas: int = 0
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentStatus:
     """What the operator saw and decided; ``rollout`` is written before anything is changed."""
 
     observed_generation: int = -1
-    last_handled_reconcile_at: str = ""
+    last_handled_reconcile_at: str | None = None
     active: RevisionReference | None = None
     target: RevisionReference | None = None
     refused: Refusal | None = None
     rollout: RolloutStatus | None = None
+    retiring: tuple[RetiringRevision, ...] = ()
     last_failure: Failure | None = None
-    url: str = ""
+    url: str | None = None
     replicas: int = 0
     ready_replicas: int = 0
-    selector: str = ""
+    selector: str | None = None
     history: tuple[ServedRevision, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
@@ -185,7 +197,7 @@ class ModelOverrideStatus:
     """What the operator saw; -1 before its first look."""
 
     observed_generation: int = -1
-    last_handled_reconcile_at: str = ""
+    last_handled_reconcile_at: str | None = None
     conditions: tuple[Condition, ...] = ()
 
 

@@ -18,8 +18,8 @@ class Metadata:
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: str = ""
-    deletion_timestamp: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,5 +48,5 @@ class Suspension:
     """A person's wish to leave an object as it is, until an RFC 3339 time or until it is removed."""
 
     reason: str
-    by: str = ""
-    until: str = ""
+    by: str | None = None
+    until: str | None = None

@@ -25,10 +25,10 @@ class ModelSpec:
     """What people decided about a model."""
 
     stages: tuple[Stage, ...]
-    display_name: str = ""
-    description: str = ""
+    display_name: str | None = None
+    description: str | None = None
     owners: tuple[str, ...] = ()
-    task: str = ""
+    task: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     policy_ref: Reference | None = None
 
@@ -76,20 +76,20 @@ class Run:
     """The training run's record; times are RFC 3339."""
 
     id: str
-    uri: str = ""
-    digest: str = ""
-    started_at: str = ""
-    finished_at: str = ""
+    uri: str | None = None
+    digest: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The code that trained a version."""
 
-    repository: str = ""
-    commit: str = ""
+    repository: str | None = None
+    commit: str | None = None
     dirty: bool = False
-    entry_point: str = ""
+    entry_point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Dataset:
 
     name: str
     digest: str
-    context: str = ""
-    uri: str = ""
+    context: str | None = None
+    uri: str | None = None
     rows: int | None = None
 
 
@@ -110,9 +110,9 @@ class Metric:
     name: str
     value: str
     aggregation: Aggregation = "last"
-    dataset: str = ""
+    dataset: str | None = None
     samples: int | None = None
-    std_err: str = ""
+    std_err: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +128,17 @@ class Lifecycle:
     """Whether a version may still be used, and why not."""
 
     state: LifecycleState = "Active"
-    reason: str = ""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What was installed where a version was trained."""
 
-    python: str = ""
+    python: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
-    requirements_digest: str = ""
-    image: str = ""
+    requirements_digest: str | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class ModelVersionSpec:
     model_ref: Reference
     version: str
     artifact: Artifact
-    description: str = ""
+    description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     signature: TensorSignature | None = None
     run: Run | None = None
@@ -173,8 +173,8 @@ class Hold:
     """Keeps bots from promoting to a stage, until an RFC 3339 time or until it is removed."""
 
     reason: str
-    by: str = ""
-    until: str = ""
+    by: str | None = None
+    until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class ModelStageStatus:
     """What the operator saw; -1 before its first look."""
 
     observed_generation: int = -1
-    last_handled_reconcile_at: str = ""
+    last_handled_reconcile_at: str | None = None
     conditions: tuple[Condition, ...] = ()
 
 

@@ -34,8 +34,8 @@ class Gate:
     name: str
     metric: str
     dataset: str
-    min: str = ""
-    max: str = ""
+    min: str | None = None
+    max: str | None = None
     better: Literal["Higher", "Lower"] = "Higher"
     versus_champion: VersusChampion | None = None
     evidence: Evidence = "Evaluated"

@@ -11,7 +11,7 @@ from mlgitops.api.meta import Metadata
 
 Protocol = Literal["V2REST", "V2GRPC", "MLflow"]
 Capability = Literal["DigestReady", "Metrics", "Drift", "Auth"]
-PullPolicy = Literal["", "Always", "IfNotPresent", "Never"]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 SERVER = "server"
 FETCHER = "fetch"
 
@@ -39,7 +39,7 @@ class RuntimeContainer:
 
     name: str
     image: str
-    image_pull_policy: PullPolicy = ""
+    image_pull_policy: PullPolicy | None = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[EnvironmentVariable, ...] = ()
@@ -51,7 +51,7 @@ class Fetcher:
     """The init container that downloads a package and verifies its digest."""
 
     image: str
-    image_pull_policy: PullPolicy = ""
+    image_pull_policy: PullPolicy | None = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[EnvironmentVariable, ...] = ()

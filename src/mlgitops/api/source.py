@@ -11,9 +11,9 @@ from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
 class GitReference:
     """What to follow in a repository; exactly one is set."""
 
-    branch: str = ""
-    tag: str = ""
-    commit: str = ""
+    branch: str | None = None
+    tag: str | None = None
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class RegistrySourceStatus:
     """What the operator saw; revisions are commits."""
 
     observed_generation: int = -1
-    last_attempted_revision: str = ""
-    last_applied_revision: str = ""
-    last_handled_reconcile_at: str = ""
+    last_attempted_revision: str | None = None
+    last_applied_revision: str | None = None
+    last_handled_reconcile_at: str | None = None
     conditions: tuple[Condition, ...] = ()
 
 
