@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from mlgitops.api import Gate, ModelVersion
+from mlgitops.api import ModelVersion
+from mlgitops.api.policy import Gate
 from mlgitops.promotion.change import Change
 from mlgitops.promotion.evaluation import Evaluation
 from mlgitops.promotion.verdict import Outcome, Verdict
@@ -66,8 +67,8 @@ def _missing(gate: Gate, change: Change, why: str) -> Verdict:
 
 def _judge(gate: Gate, figure: str, value: Decimal, rival: Decimal | None, evidence: str) -> Verdict:
     for bound, broken, word in (
-        (gate.min, gate.min is not None and value < Decimal(gate.min), "below the minimum"),
-        (gate.max, gate.max is not None and value > Decimal(gate.max), "above the maximum"),
+        (gate.min, bool(gate.min) and value < Decimal(gate.min), "below the minimum"),
+        (gate.max, bool(gate.max) and value > Decimal(gate.max), "above the maximum"),
     ):
         if broken:
             return Verdict(gate.name, Outcome.FAIL, f"{figure} is {word} {bound}", evidence)

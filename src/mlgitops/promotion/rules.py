@@ -27,7 +27,7 @@ def hold(change: Change) -> Verdict:
     return Verdict(
         "hold",
         Outcome.FAIL,
-        f"{change.stage} is held{by} ({change.held.reason}); a person lifts it by removing spec.hold in this pull request",
+        f"{change.stage} is held{by} ({change.held.reason}); a person lifts it by removing spec.hold here",
     )
 
 

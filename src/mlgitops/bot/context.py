@@ -1,0 +1,92 @@
+"""What every verb works on: the registry's remote, its forge, its ledger and its store."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgitops import config as settings
+from mlgitops import forge as forges
+from mlgitops import registry
+from mlgitops.config import Config
+from mlgitops.evidence import Key, Ledger
+from mlgitops.files import lock
+from mlgitops.forge import Forge
+from mlgitops.git import Repository
+from mlgitops.registry import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The registry as a verb sees it.
+
+    ``repository`` is a bare mirror in the user's cache, never the folder somebody works in: verbs
+    build commits from objects and push them, and touch no work tree. ``base`` is the commit of the
+    base branch when the context was opened.
+    """
+
+    config: Config
+    url: str
+    branch: str
+    repository: Repository
+    base: str
+    tree: Tree
+    forge: Forge
+    ledger: Ledger
+
+    @property
+    def store(self) -> str:
+        """The URI of the store for uploads."""
+        return self.config.require("store.url")
+
+
+def open_context(config: Config | None = None) -> Context:
+    """Fetch the registry that the configuration names.
+
+    Raises:
+        InputError: ``registry.url`` is not set, or the registry's tree is malformed.
+        OutsideError: the remote cannot be read.
+    """
+    config = config or settings.load()
+    url = config.require("registry.url")
+    branch = config.get("registry.branch") or "main"
+    repository = mirror(url)
+    base_ref = f"refs/remotes/origin/{branch}"
+    repository.fetch(url, f"+refs/heads/{branch}:{base_ref}")
+    base = repository.resolve(base_ref)
+    return Context(
+        config=config,
+        url=url,
+        branch=branch,
+        repository=repository,
+        base=base,
+        tree=registry.load((repository, base)),
+        forge=forges.connect(config, repository),
+        ledger=Ledger(repository, url),
+    )
+
+
+def mirror(url: str) -> Repository:
+    """Return the bare repository in the cache that stands for a remote; it holds what was fetched before."""
+    folder = settings.cache_dir() / "registries" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    with lock(folder.with_suffix(".lock")):
+        return Repository.open(folder) if folder.exists() else Repository.init(folder, bare=True)
+
+
+def actor() -> str:
+    """Return who acts, as pull requests and statements name them."""
+    return os.environ.get("MLGITOPS_ACTOR") or getpass.getuser()
+
+
+def signing_key(config: Config) -> Key:
+    """Return the evaluator's private key.
+
+    Raises:
+        NotFoundError: there is none at ``MLGITOPS_SIGNING_KEY`` or in the user's configuration.
+    """
+    chosen = config.get("signing.key")
+    name = config.get("registry.name") or "default"
+    return Key.load(Path(chosen) if chosen else settings.config_dir() / "keys" / f"{name}.key")

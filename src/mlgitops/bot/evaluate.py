@@ -1,0 +1,166 @@
+"""``mlgitops evaluate``: challenger and champion on the same rows, signed into the ledger."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlgitops import artifacts, digest
+from mlgitops.api import ModelVersion
+from mlgitops.bot import sandbox
+from mlgitops.bot.context import Context, signing_key
+from mlgitops.bot.losses import Metric, metrics
+from mlgitops.errors import InputError, require
+from mlgitops.evidence import Statement, sign
+from mlgitops.promotion import EVALUATED
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation that stands in the ledger.
+
+    ``metrics`` are by role (``challenger``, ``champion``) and metric name; ``statement`` is the
+    statement's name in the ledger; ``losses`` the URI of the per-row losses (Parquet).
+    """
+
+    model: str
+    version: str
+    stage: str
+    champion: str | None
+    dataset: str
+    rows: int
+    metrics: Mapping[str, Mapping[str, Metric]]
+    statement: str
+    losses: str
+
+
+def evaluate(
+    context: Context, model: str, version: str, *, stage: str, dataset: str, target: str = "target"
+) -> Evaluated:
+    """Score a merged version, and the stage's champion, on one data set; sign and keep the result.
+
+    Args:
+        context: the registry.
+        model: the model's name.
+        version: the challenger's version.
+        stage: the stage whose version is the champion.
+        dataset: ``NAME=FILE``, or a file or URI whose stem is the name; CSV with a line of column names, or Parquet.
+        target: the column that holds the truth; all others are features.
+
+    Raises:
+        NotFoundError: model, version, stage, data set or artifact do not exist.
+        IntegrityError: an artifact is not what its digest promises.
+        CheckFailedError: a model could not be loaded or did not predict.
+    """
+    key = signing_key(context.config)
+    challenger = context.tree.version(model, version)
+    current = context.tree.find_stage(model, stage)
+    champion = context.tree.version(model, current.spec.version) if current else None
+    if champion and champion.spec.version == version:
+        champion = None  # nothing is its own rival
+    with tempfile.TemporaryDirectory(prefix="mlgitops-evaluate-") as scratch:
+        rows_file, name = _dataset(dataset, Path(scratch))
+        roles = {"challenger": challenger} | ({"champion": champion} if champion else {})
+        candidates = {role: _candidate(context, found, Path(scratch) / role) for role, found in roles.items()}
+        scores = sandbox.score(candidates, rows_file, target)
+        measured = {role: metrics(columns) for role, columns in scores.columns.items()}
+        losses, losses_digest = _keep_losses(context, challenger, scores)
+        dataset_digest = digest.of_file(rows_file)
+    predicate = {
+        "model": model,
+        "version": version,
+        "stage": stage,
+        "challenger": {"digest": challenger.spec.artifact.digest, "metrics": _written(measured["challenger"])},
+        "champion": {"digest": champion.spec.artifact.digest, "metrics": _written(measured["champion"])}
+        if champion
+        else None,
+        "dataset": {"name": name, "digest": dataset_digest, "rows": scores.rows},
+        "losses": {"uri": losses, "digest": losses_digest},
+        "sandbox": {"networkCut": scores.network_cut},
+    }
+    statement = Statement(
+        predicate_type=EVALUATED,
+        subject_digest=challenger.spec.artifact.digest,
+        predicate=predicate,
+        identity=(
+            champion.spec.artifact.digest if champion else "none",
+            dataset_digest,
+            ",".join(sorted(measured["challenger"])),
+        ),
+    )
+    context.ledger.append(model, version, sign(statement, key), statement.name)
+    return Evaluated(
+        model,
+        version,
+        stage,
+        champion.spec.version if champion else None,
+        name,
+        scores.rows,
+        measured,
+        statement.name,
+        losses,
+    )
+
+
+def _dataset(given: str, scratch: Path) -> tuple[Path, str]:
+    name, separator, place = given.partition("=")
+    if not separator:
+        place, name = given, Path(given).stem
+    suffix = Path(place).suffix
+    if suffix not in SUFFIXES:
+        raise InputError(f"data set {place}: expected a file that ends in {' or '.join(SUFFIXES)}")
+    if "://" not in place:
+        path = Path(place)
+        if not path.is_file():
+            raise InputError(f"data set {place} is not a file; give a path, or a URI such as s3://bucket/holdout.csv")
+        return path.resolve(), name
+    root, _, key = place.rpartition("/")
+    path = scratch / f"dataset{suffix}"
+    artifacts.open_store(root).download(key, path)
+    return path, name
+
+
+def _candidate(context: Context, version: ModelVersion, folder: Path) -> sandbox.Candidate:
+    artifact = version.spec.artifact
+    policy = context.tree.policy(version.spec.model_ref.name)
+    prefixes = policy.spec.artifacts.prefixes if policy else ()
+    if not artifacts.within(artifact.uri, prefixes):
+        raise InputError(
+            f"{version.metadata.name}: {artifact.uri} lies outside the policy's artifact prefixes "
+            f"({', '.join(prefixes) or 'none'}); nothing else is fetched"
+        )
+    mirrors = [uri for uri in artifact.mirrors if artifacts.within(uri, prefixes)]
+    artifacts.fetch(artifact.uri, artifact.digest, folder, mirrors=mirrors)
+    formats = policy.spec.formats if policy else None
+    return sandbox.Candidate(
+        folder=folder,
+        digest=artifact.digest,
+        trusted_types=tuple(formats.trusted_types) if formats else (),
+        allow_code=bool(formats and artifact.allow_code and artifact.format in formats.allow_code),
+    )
+
+
+def _keep_losses(context: Context, challenger: ModelVersion, scores: sandbox.Scores) -> tuple[str, str]:
+    pyarrow = require("pyarrow", "evaluate")
+    parquet = require("pyarrow.parquet", "evaluate")
+    columns = {f"{role}.{name}": values for role, found in scores.columns.items() for name, values in found.items()}
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), sink, compression="zstd")
+    found = digest.of_bytes(sink.getvalue())
+    store = artifacts.open_store(context.store)
+    key = f"evaluations/{challenger.spec.model_ref.name}/sha256-{digest.hex_of(found)}.parquet"
+    store.put(key, sink.getvalue())
+    return f"{context.store.rstrip('/')}/{key}", found
+
+
+def _written(found: Mapping[str, Metric]) -> dict[str, Any]:
+    return {
+        name: {"value": repr(metric.value), "stdErr": repr(metric.standard_error), "samples": metric.samples}
+        for name, metric in found.items()
+    }
