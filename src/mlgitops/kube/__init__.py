@@ -24,6 +24,7 @@ from mlgitops.kube.errors import (
     Unauthorized,
     Unavailable,
 )
+from mlgitops.kube.fields import differs
 from mlgitops.kube.reflector import Cache, Change, Reflector
 from mlgitops.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -103,6 +104,7 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
+    "differs",
     "key_of",
     "login",
     "version_of",

@@ -107,6 +107,9 @@ def from_status(what: str, status: Mapping[str, Any], code: int = 0) -> KubeErro
     reason = str(status.get("reason") or "")
     message = str(status.get("message") or reason or f"the API server answered {code}")
     kind = _BY_STATUS.get(code, Unavailable if code >= 500 or code == 0 else KubeError)
+    if code == 500 and message.startswith("failed to create typed patch object"):
+        # Server-side apply calls a field that the schema lacks an internal error.
+        kind = Invalid
     if code == 409 and reason == "AlreadyExists":
         kind = AlreadyExists
     error = kind(what, message, status=code, reason=reason)

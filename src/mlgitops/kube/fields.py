@@ -1,0 +1,116 @@
+"""Would a server-side apply change anything? Judged on the fields that we own.
+
+The API server keeps, per field manager, the set of fields that its last apply named
+(``managedFields``, format FieldsV1: ``f:<field>``, ``k:<keys>`` for an item of a keyed
+list, ``v:<value>`` for an item of a set, ``.`` for the thing itself). Nothing differs
+when that set names the same fields as what we would apply now, and each of them has
+our value. Fields of others, and defaults that the server added, are theirs.
+See https://kubernetes.io/docs/reference/using-api/server-side-apply/.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from mlgitops.kube.resources import Raw
+
+# Named in every apply, owned by nobody.
+_IDENTITY = {"apiVersion", "kind"}
+_METADATA_IDENTITY = {"name", "namespace", "resourceVersion", "uid"}
+_EMPTY: tuple[Any, ...] = (None, {}, [])
+# Below these fields the server writes numbers in its own form: 0.5 becomes 500m.
+_QUANTITIES = {"requests", "limits", "sizeLimit"}
+_QUANTITY = re.compile(r"([0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_SCALE: Mapping[str | None, Decimal] = {
+    None: Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+}
+
+
+def differs(desired: Raw, live: Raw, field_manager: str) -> bool:
+    """Tell whether applying ``desired`` as ``field_manager`` would change ``live``.
+
+    ``live`` must carry that manager's ``managedFields`` (``Reflector(managers=…)``);
+    without them the answer is True.
+    """
+    for entry in live.get("metadata", {}).get("managedFields", ()):
+        is_ours = entry.get("manager") == field_manager and entry.get("operation") == "Apply"
+        if is_ours and not entry.get("subresource"):
+            wanted = {name: value for name, value in desired.items() if name not in _IDENTITY}
+            metadata = desired.get("metadata", {})
+            wanted["metadata"] = {name: value for name, value in metadata.items() if name not in _METADATA_IDENTITY}
+            return not _same_map(entry["fieldsV1"], wanted, live, number=False)
+    return True
+
+
+def _same(owned: Mapping[str, Any], desired: Any, live: Any, *, number: bool) -> bool:
+    kinds = {name[0] for name in owned if name != "."}
+    if "f" in kinds:
+        return isinstance(desired, dict) and isinstance(live, dict) and _same_map(owned, desired, live, number=number)
+    if "k" in kinds:
+        return isinstance(desired, list) and isinstance(live, list) and _same_keyed(owned, desired, live)
+    if "v" in kinds:
+        values = [json.loads(name[2:]) for name in owned if name.startswith("v:")]
+        return isinstance(desired, list) and len(values) == len(desired) and all(value in desired for value in values)
+    return _covers(desired, live, number=number)
+
+
+def _same_map(owned: Mapping[str, Any], desired: Mapping[str, Any], live: Mapping[str, Any], *, number: bool) -> bool:
+    # What is empty and not stored is neither wanted nor owned in earnest.
+    names = {name[2:] for name in owned if name.startswith("f:")}
+    names = {name for name in names if name in live or desired.get(name) not in _EMPTY}
+    wanted = {name for name, value in desired.items() if value is not None and (name in live or value not in _EMPTY)}
+    return names == wanted and all(
+        name in live and _same(owned[f"f:{name}"], desired[name], live[name], number=number or name in _QUANTITIES)
+        for name in names
+    )
+
+
+def _same_keyed(owned: Mapping[str, Any], desired: list[Any], live: list[Any]) -> bool:
+    keyed = [(json.loads(name[2:]), fields) for name, fields in owned.items() if name.startswith("k:")]
+    if len(keyed) != len(desired):
+        return False
+    for keys, fields in keyed:
+        ours = next((item for item in desired if _has_keys(item, keys, lax=True)), None)
+        theirs = next((item for item in live if _has_keys(item, keys, lax=False)), None)
+        if ours is None or theirs is None:
+            return False
+        # A key that the server defaulted (a port's protocol) is owned although we did not name it.
+        defaulted = {f"f:{name}" for name in keys if name not in ours}
+        named = {name: value for name, value in fields.items() if name not in defaulted}
+        if not _same_map(named, ours, theirs, number=False):
+            return False
+    return True
+
+
+def _has_keys(item: Any, keys: Mapping[str, Any], *, lax: bool) -> bool:
+    return isinstance(item, dict) and all(item[name] == value if name in item else lax for name, value in keys.items())
+
+
+def _covers(desired: Any, live: Any, *, number: bool) -> bool:
+    """Tell whether an atomic value is what we want, defaults of the server aside."""
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
+            value is None or (name in live and _covers(value, live[name], number=number or name in _QUANTITIES))
+            for name, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return (
+            isinstance(live, list)
+            and len(desired) == len(live)
+            and all(_covers(ours, theirs, number=number) for ours, theirs in zip(desired, live, strict=True))
+        )
+    return bool(desired == live) or (number and _same_quantity(desired, live))
+
+
+def _same_quantity(desired: Any, live: Any) -> bool:
+    ours, theirs = (_QUANTITY.fullmatch(str(value)) for value in (desired, live))
+    if not ours or not theirs:
+        return False
+    return Decimal(ours[1]) * _SCALE[ours[2]] == Decimal(theirs[1]) * _SCALE[theirs[2]]
