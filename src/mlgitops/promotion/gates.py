@@ -66,12 +66,10 @@ def _missing(gate: Gate, change: Change, why: str) -> Verdict:
 
 
 def _judge(gate: Gate, figure: str, value: Decimal, rival: Decimal | None, evidence: str) -> Verdict:
-    for bound, broken, word in (
-        (gate.min, bool(gate.min) and value < Decimal(gate.min), "below the minimum"),
-        (gate.max, bool(gate.max) and value > Decimal(gate.max), "above the maximum"),
-    ):
-        if broken:
-            return Verdict(gate.name, Outcome.FAIL, f"{figure} is {word} {bound}", evidence)
+    if gate.min is not None and value < Decimal(gate.min):
+        return Verdict(gate.name, Outcome.FAIL, f"{figure} is below the minimum {gate.min}", evidence)
+    if gate.max is not None and value > Decimal(gate.max):
+        return Verdict(gate.name, Outcome.FAIL, f"{figure} is above the maximum {gate.max}", evidence)
     if gate.versus_champion is None:
         return Verdict(gate.name, Outcome.PASS, figure, evidence)
     if rival is None:
