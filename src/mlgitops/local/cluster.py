@@ -20,7 +20,7 @@ from mlgitops import config
 from mlgitops.errors import InputError, NotFoundError, OutsideError
 from mlgitops.files import lock, write_atomic
 from mlgitops.local import binaries
-from mlgitops.local.layout import ALL_PARTS, Endpoints, Layout
+from mlgitops.local.layout import ALL_PARTS, Endpoints, Layout, Process
 
 # The image of the default runtime and of the operator: the Python that runs this.
 PYTHON_IMAGE = "mlgitops.dev/python:1"
@@ -126,6 +126,11 @@ class Cluster:
     def gateway_url(self) -> str:
         """The gateway's URL, such as ``http://127.64.0.1:8080``."""
         return self.endpoints.gateway_url
+
+    @property
+    def parts(self) -> dict[str, Process]:
+        """The process of each part that was started."""
+        return self.layout.read_parts()
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl as the administrator and return what it printed.

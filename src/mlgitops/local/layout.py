@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,6 +34,14 @@ class Endpoints:
     def gateway_url(self) -> str:
         """The gateway's URL."""
         return f"http://{self.address}:{self.gateway}"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The process of a part: its id, and how often it was started again."""
+
+    pid: int
+    restarts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,19 @@ class Layout:
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Remember where the cluster listens; it will prefer the same addresses next time."""
         write_atomic(self.folder / "endpoints.json", json.dumps(asdict(endpoints)).encode())
+
+    def read_parts(self) -> dict[str, Process]:
+        """Return the process of each part, as the supervisor wrote it last; empty when it never ran."""
+        try:
+            written = json.loads((self.folder / "parts.json").read_bytes())
+            return {part: Process(**process) for part, process in written.items()}
+        except (FileNotFoundError, ValueError, TypeError):
+            return {}
+
+    def write_parts(self, parts: Mapping[str, Process]) -> None:
+        """Write down the process of each part."""
+        document = {part: asdict(process) for part, process in parts.items()}
+        write_atomic(self.folder / "parts.json", json.dumps(document).encode())
 
     def supervisor(self) -> int | None:
         """Return the process id of the supervisor that runs this cluster, None when none does.

@@ -21,31 +21,40 @@ from pathlib import Path
 
 from mlgitops.errors import MlgitopsError, OutsideError
 from mlgitops.local import addresses, binaries, bootstrap, components, credentials, processes
-from mlgitops.local.layout import ALL_PARTS, NODE_NAME, Endpoints, Layout
+from mlgitops.local.layout import ALL_PARTS, NODE_NAME, Endpoints, Layout, Process
 
 _STORAGE = ("etcd", "kube-apiserver")
 _READY_WITHIN = 60.0  # seconds
 _FIRST_RESTART, _LAST_RESTART = 0.1, 5.0  # seconds between restarts of a part that keeps dying
+_TRIES = 4  # starts of a part until a cluster that is coming up gives up
 _LIVED = 10.0  # seconds after which a death counts as the first again
-# The node needs time to end its pods; the others hold nothing but what etcd has.
-_GRACE = {"node": 15.0, "etcd": 5.0}
+# The node needs time to end its pods, etcd to close its files; the others hold nothing but what etcd has.
+_GRACE = {"node": 15.0, "etcd": 5.0, "kube-apiserver": 0.0}
 _PREFERRED = {"api": 6443, "etcd": 2379, "etcd_peer": 2380, "gateway": 8080}
 
 
 class Part:
     """One process that is kept alive."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, on_start: Callable[[], None]) -> None:
         self.name = name
+        self.restarts = 0
         self._command = command
         self._log = log
+        self._on_start = on_start
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that was started last."""
+        return self._process.pid if self._process else None
 
     async def start(self) -> None:
         """Start the process and keep it alive from now on."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         self._process = await processes.spawn(self._command, self._log, environment=environment)
+        self._on_start()
         self._keeper = asyncio.create_task(self._keep(self._process, environment))
 
     async def _keep(self, process: asyncio.subprocess.Process, environment: dict[str, str]) -> None:
@@ -60,6 +69,8 @@ class Part:
             wait = min(wait * 2, _LAST_RESTART)
             process = await processes.spawn(self._command, self._log, append=True, environment=environment)
             self._process = process
+            self.restarts += 1
+            self._on_start()
 
     async def stop(self) -> None:
         """Stop keeping the process alive, then end it."""
@@ -82,7 +93,7 @@ class Supervisor:
         self._block = addresses.claim(last.block if last else None)
         self._ends = _endpoints(self._block, last)
         commands = {part: components.command(part, self._programs, layout, self._ends) for part in parts}
-        self._parts = {part: Part(part, commands[part], layout.log(part)) for part in parts}
+        self._parts = {part: Part(part, commands[part], layout.log(part), self._write_parts) for part in parts}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Bring the cluster up, report, and take it down when ``stopping`` is set."""
@@ -115,6 +126,10 @@ class Supervisor:
         if "node" in self._parts:
             await self._until("node", lambda: bootstrap.node_is_ready(self._layout, self._ends, NODE_NAME))
 
+    def _write_parts(self) -> None:
+        running = {name: (part.pid, part.restarts) for name, part in self._parts.items()}
+        self._layout.write_parts({name: Process(pid, count) for name, (pid, count) in running.items() if pid})
+
     async def _start(self, *parts: str) -> None:
         for part in parts:
             await self._parts[part].start()
@@ -124,16 +139,21 @@ class Supervisor:
         """Wait until a part is ready.
 
         Raises:
-            OutsideError: it took too long; the message shows the end of its log.
+            OutsideError: it took too long or keeps ending; the message shows the end of its log.
         """
-        try:
-            async with asyncio.timeout(_READY_WITHIN):
-                while not await asyncio.to_thread(is_ready):  # noqa: ASYNC110 - another process's state
-                    await asyncio.sleep(0.05)
-        except TimeoutError as error:
-            log = self._layout.log(part)
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
-            raise OutsideError(f"{part} was not ready after {_READY_WITHIN:.0f} s; {log} ends:\n{tail}") from error
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _READY_WITHIN
+        while not await asyncio.to_thread(is_ready):
+            for name, started in self._parts.items():
+                if started.restarts >= _TRIES:
+                    raise OutsideError(f"{name} keeps ending; {self._tail(name)}")
+            if clock() > deadline:
+                raise OutsideError(f"{part} was not ready after {_READY_WITHIN:.0f} s; {self._tail(part)}")
+            await asyncio.sleep(0.05)
+
+    def _tail(self, part: str) -> str:
+        log = self._layout.log(part)
+        return f"{log} ends:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-10:])
 
     async def _down(self) -> None:
         """End the parts that use the API server first, then it, then its storage."""
