@@ -1,0 +1,5 @@
+"""``python -m mlgitops`` is the ``mlgitops`` command."""
+
+from mlgitops.cli.main import main
+
+main()

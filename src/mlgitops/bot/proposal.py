@@ -1,0 +1,136 @@
+"""A ModelVersion that asks to be registered: from a run record, and from an inbox branch.
+
+Both roads end in the same object, a ModelVersion without its number, and that is also what an
+inbox branch carries: digests and URIs, never bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlgitops import api, digest, packages
+from mlgitops.api import Metadata, ModelVersion, Reference
+from mlgitops.api.model import (
+    Artifact,
+    Dataset,
+    Environment,
+    Metric,
+    ModelVersionSpec,
+    Param,
+    Run,
+    Source,
+    Tensor,
+    TensorSignature,
+)
+from mlgitops.errors import InputError, InvalidError
+from mlgitops.tracking import LoggedModel, RunRecord
+from mlgitops.tracking.remote import Pushed
+
+LARGEST = 64 * 1024  # bytes of an inbox branch's run.json
+UNNUMBERED = "1"  # a ModelVersion is not valid without a number; this one is replaced when one is reserved
+SCHEMA = 1
+
+
+def from_run(record: RunRecord, logged: LoggedModel, pushed: Pushed, model: str) -> ModelVersion:
+    """Return the version that a run's model would be, its number still to be reserved."""
+    package = packages.inspect(record.folder / logged.path)
+    signature = TensorSignature(
+        tuple(Tensor(spec.name, spec.datatype, tuple(spec.shape)) for spec in package.signature.inputs),
+        tuple(Tensor(spec.name, spec.datatype, tuple(spec.shape)) for spec in package.signature.outputs),
+    )
+    spec = ModelVersionSpec(
+        model_ref=Reference(model),
+        version=UNNUMBERED,
+        artifact=Artifact(
+            uri=pushed.models[logged.name],
+            digest=package.digest,
+            format=package.format,
+            size_bytes=package.size,
+            required_types=tuple(package.required_types),
+        ),
+        signature=signature,
+        run=Run(
+            id=record.id,
+            uri=pushed.run_uri,
+            digest=pushed.run_digest,
+            started_at=record.started_at,
+            finished_at=record.finished_at,
+        ),
+        source=_source(record),
+        datasets=tuple(
+            Dataset(name=found.name, digest=found.digest, context=found.context, rows=found.rows)
+            for found in record.datasets
+        ),
+        metrics=tuple(
+            Metric(name=name, value=repr(summary.last))
+            for name, summary in sorted(record.metrics.items())
+            if math.isfinite(summary.last)
+        ),
+        params=tuple(Param(name, str(value)) for name, value in sorted(record.params.items())),
+        environment=Environment(
+            python=package.python,
+            packages=dict(package.packages),
+            requirements_digest=package.requirements_digest,
+        ),
+    )
+    return numbered(ModelVersion(Metadata(""), spec), UNNUMBERED)
+
+
+def _source(record: RunRecord) -> Source | None:
+    found = record.source
+    if found is None or not found.commit:
+        return None
+    return Source(
+        repository=found.repository or None, commit=found.commit, dirty=found.dirty, entry_point=found.entry_point or None
+    )
+
+
+def numbered(version: ModelVersion, number: str) -> ModelVersion:
+    """Return the version with its number in its name and its spec."""
+    name = f"{version.spec.model_ref.name}.{number}"
+    return ModelVersion(replace(version.metadata, name=name), replace(version.spec, version=number))
+
+
+def to_inbox(version: ModelVersion, by: str) -> bytes:
+    """Return the ``run.json`` of an inbox branch.
+
+    Raises:
+        InputError: it would be larger than an inbox takes.
+    """
+    data = digest.canonical_json({"schema": SCHEMA, "by": by, "version": api.dump(version)})
+    if len(data) > LARGEST:
+        raise InputError(
+            f"the run's parameters and metrics make {len(data)} bytes, an inbox takes {LARGEST}; "
+            "propose with a forge token, or log fewer parameters"
+        )
+    return data
+
+
+def from_inbox(data: bytes) -> tuple[ModelVersion, str]:
+    """Read a ``run.json`` that somebody pushed; it may hold anything.
+
+    Raises:
+        InputError: it is too large, not ours, or not a valid ModelVersion.
+    """
+    if len(data) > LARGEST:
+        raise InputError(f"run.json has {len(data)} bytes, an inbox takes {LARGEST}")
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise InputError(f"run.json is not JSON: {error}") from error
+    if not isinstance(found, Mapping) or found.get("schema") != SCHEMA:
+        raise InputError(f"run.json is not of schema {SCHEMA}; propose again with this version of mlgitops")
+    version = api.parse(_mapping(found.get("version")))
+    if not isinstance(version, ModelVersion):
+        raise InputError(f"run.json holds a {type(version).__name__}, expected a ModelVersion")
+    return numbered(version, UNNUMBERED), str(found.get("by", ""))[:200]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidError([])
+    return value

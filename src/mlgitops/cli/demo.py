@@ -1,0 +1,39 @@
+"""``mlgitops demo``: the main job as a show."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Tear everything down at the end and exit.")] = False,
+    output: Annotated[Literal["text", "json"], typer.Option(help="json: one object on stdout.")] = "text",
+) -> None:
+    """Show the whole way of a model on a local cluster: train, propose, promote, canary, roll back, rebuild.
+
+    Examples:
+      mlgitops demo                        stays up at the end, until Ctrl-C
+      mlgitops demo --once --output json   for scripts
+    """
+    from rich.console import Console
+
+    from mlgitops.demo import show
+
+    # A closed terminal or a polite kill ends the demo as Ctrl-C does: nothing that it started stays behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        result = show.run(Console(stderr=output == "json"), once=once or output == "json")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if output == "json":
+        print(json.dumps(result))
+    sys.exit(0 if result["ok"] else 1)
