@@ -9,7 +9,7 @@ from typing import Literal
 from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
 
 Strategy = Literal["Canary", "BlueGreen"]
-Phase = Literal["Starting", "Shifting", "Pausing", "Promoting", "Draining", "RollingBack"]
+Phase = Literal["Starting", "Shifting", "Pausing"]
 INDEFINITE = "Indefinite"
 
 
@@ -99,7 +99,10 @@ class RevisionReference:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A revision that failed; ``at`` is RFC 3339."""
+    """A revision that failed; ``at`` is RFC 3339.
+
+    ``retried`` says that the annotation ``retry`` asked for the try that failed, so that it does not ask again.
+    """
 
     revision: str
     version: str
@@ -107,6 +110,7 @@ class Refusal:
     reason: str
     at: str
     message: str | None = None
+    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,10 @@ class RolloutStatus:
     """The roll-out under way; the step counts from 0, the weight is in percent, times are RFC 3339."""
 
     phase: Phase
+    started_at: str
+    step_started_at: str
     step: int = 0
     weight: int = 0
-    started_at: str | None = None
-    step_started_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""Desired children and the roll-out, as pure functions that CI and the operator share.
+
+    inputs = resolve(deployment, catalog, now)          what git's objects ask for
+    status = step(inputs, deployment.status, observe(…), now)   what is decided, and how things stand
+    objects = children(inputs, status, revisions)       what the cluster shall hold
+
+``step`` decides, the operator writes the status, ``children`` follows from the written
+status. ``wake`` says when time alone could change a decision. ``diff`` shows a pull
+request what all of this will do.
+"""
+
+from mlgitops.plan.children import children
+from mlgitops.plan.inputs import Blocked, Catalog, Inputs, resolve
+from mlgitops.plan.observed import Observed, observe
+from mlgitops.plan.revisions import Revision, render
+from mlgitops.plan.rollout import step, wake
+
+__all__ = [
+    "Blocked",
+    "Catalog",
+    "Inputs",
+    "Observed",
+    "Revision",
+    "children",
+    "observe",
+    "render",
+    "resolve",
+    "step",
+    "wake",
+]

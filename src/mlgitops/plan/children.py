@@ -1,0 +1,243 @@
+"""The Kubernetes objects of a deployment, from its specs and its written status alone.
+
+Nothing here looks at the cluster: the same inputs and status give the same objects in
+CI and in the operator. Each object holds only the fields that we own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from mlgitops.api import API_VERSION, DeploymentStatus, ModelDeployment
+from mlgitops.plan import labels, pods, revisions
+from mlgitops.plan.inputs import Inputs
+from mlgitops.plan.revisions import Revision
+from mlgitops.plan.traffic import ALL, sizes, weights
+
+Raw = dict[str, Any]
+
+_PORT: Final = 80
+
+
+def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revision]) -> tuple[Raw, ...]:
+    """Return every object that the deployment shall own, in the order to apply them.
+
+    Args:
+        inputs: the deployment and what it resolves to.
+        status: as written; its roll-out says which revisions there are and how traffic splits.
+        kept: the revisions that the cluster has ControllerRevisions of, by name. A new
+            target that is not among them is rendered from the inputs.
+    """
+    known = dict(kept)
+    if not inputs.blocked:
+        target = revisions.render(inputs)
+        known.setdefault(target.name, target)
+    family = _Family(inputs.deployment)
+    running = {name: count for name, count in sizes(inputs.deployment, status).items() if name in known}
+    made: list[Raw] = []
+    if running:
+        made.append(family.object("v1", "ServiceAccount", family.name, {"automountServiceAccountToken": False}))
+    made += (_controller_revision(family, known[name], status) for name in _remembered(status) if name in known)
+    for name, count in running.items():
+        made += _of_revision(family, known[name], _settings(inputs, known[name]), count)
+    if running:
+        made.append(_stable_service(family, status))
+        if inputs.deployment.spec.route:
+            made.append(_route(family, status, [known[name] for name in running]))
+    # Two revisions of one version share their settings.
+    return tuple({(raw["kind"], raw["metadata"]["name"]): raw for raw in made}.values())
+
+
+class _Family:
+    """What all children of a deployment have in common."""
+
+    def __init__(self, deployment: ModelDeployment) -> None:
+        self.deployment = deployment
+        self.name = deployment.metadata.name
+        self.model = deployment.spec.model_ref.name
+
+    def object(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        revision: Revision | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Raw:
+        """Return one child; ``body`` is what stands beside its metadata."""
+        return {
+            "apiVersion": api_version,
+            "kind": kind,
+            "metadata": {"name": name, **self.metadata(revision, annotations)},
+            **body,
+        }
+
+    def metadata(self, revision: Revision | None, annotations: Mapping[str, str] | None = None) -> Raw:
+        """Return namespace, labels, annotations and owner of a child."""
+        own = self.deployment.metadata
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": "ModelDeployment",
+            "name": own.name,
+            "uid": own.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+        return {
+            "namespace": own.namespace,
+            "labels": self.labels(revision),
+            **({"annotations": dict(annotations)} if annotations else {}),
+            # In CI there is no object in a cluster yet that could own anything.
+            **({"ownerReferences": [owner]} if own.uid else {}),
+        }
+
+    def labels(self, revision: Revision | None) -> dict[str, str]:
+        """Return the labels of a child of the deployment, or of one of its revisions."""
+        if revision is None:
+            return labels.of_deployment(self.name, self.model)
+        return labels.of_revision(self.name, revision.model, revision.name, revision.version)
+
+    def selector(self, revision: str | None) -> dict[str, str]:
+        """Return what selects the pods of one revision, or of all."""
+        own = {labels.DEPLOYMENT: self.name}
+        return {**own, labels.REVISION: revision} if revision else own
+
+
+def _remembered(status: DeploymentStatus) -> Iterator[str]:
+    """Yield the names of the revisions whose template is kept: those in use, refused or served lately."""
+    references = (
+        status.active,
+        status.target if status.rollout else None,
+        *status.retiring,
+        status.refused,
+        *status.history,
+    )
+    yield from dict.fromkeys(reference.revision for reference in references if reference)
+
+
+def _controller_revision(family: _Family, revision: Revision, status: DeploymentStatus) -> Raw:
+    notes = {}
+    refused = status.refused
+    if refused and refused.revision == revision.name:
+        note = {"reason": refused.reason, "message": refused.message or "", "at": refused.at}
+        notes[labels.REFUSED] = json.dumps(note, sort_keys=True)
+    return revisions.to_raw(revision, family.name, family.metadata(revision, notes))
+
+
+def _settings(inputs: Inputs, revision: Revision) -> Mapping[str, str]:
+    """Return where a revision's package lies: as git says now, else as it was known last."""
+    version = inputs.versions.get(revision.version)
+    if inputs.version and inputs.version.spec.version == revision.version:
+        version = inputs.version
+    fits = version is not None and version.spec.artifact.digest == revision.digest and inputs.policy is not None
+    return revisions.settings(version, inputs.policy) if version and fits else revision.settings
+
+
+def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str], replicas: int) -> Iterator[Raw]:
+    name = labels.child_name(family.name, revision.name)
+    selector = family.selector(revision.name)
+    if settings:
+        place = pods.settings_name(family.name, revision.digest)
+        yield family.object("v1", "ConfigMap", place, {"data": dict(settings)})
+    yield family.object("v1", "Service", name, {"spec": _service_spec(selector)}, revision=revision)
+    template: Raw = {**revision.template}
+    template["metadata"] = {**template["metadata"], "labels": family.labels(revision)}
+    deployment = {
+        "replicas": replicas,
+        "revisionHistoryLimit": 1,
+        "selector": {"matchLabels": selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "template": template,
+    }
+    yield family.object("apps/v1", "Deployment", name, {"spec": deployment}, revision=revision)
+    budget = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": selector},
+    }
+    yield family.object("policy/v1", "PodDisruptionBudget", name, {"spec": budget}, revision=revision)
+
+
+def _service_spec(selector: Mapping[str, str]) -> Raw:
+    ports = [{"name": "http", "port": _PORT, "targetPort": "http", "protocol": "TCP"}]
+    return {"selector": dict(selector), "ports": ports}
+
+
+def _stable_service(family: _Family, status: DeploymentStatus) -> Raw:
+    """Return the Service named as the deployment: of the one revision that serves, or of all while two share."""
+    serving = weights(status)
+    if family.deployment.spec.route and status.active:
+        # The route splits; whoever uses the Service stays on the proven revision.
+        serving = {status.active.revision: ALL}
+    only = next(iter(serving)) if len(serving) == 1 else None
+    notes = None if family.deployment.spec.route else _progress(status)
+    return family.object(
+        "v1", "Service", family.name, {"spec": _service_spec(family.selector(only))}, annotations=notes
+    )
+
+
+def _progress(status: DeploymentStatus) -> dict[str, str]:
+    """Return the annotations from which a lost status is rebuilt."""
+    rollout = status.rollout
+    since = rollout.started_at if rollout else next((entry.at for entry in status.history), None)
+    target = status.target if rollout else status.active
+    notes = {
+        labels.ACTIVE: status.active.revision if status.active else None,
+        labels.TARGET: target.revision if target else None,
+        labels.STEP: str(rollout.step) if rollout else None,
+        labels.STARTED_AT: since,
+    }
+    return {name: value for name, value in notes.items() if value}
+
+
+def _route(family: _Family, status: DeploymentStatus, running: list[Revision]) -> Raw:
+    route = family.deployment.spec.route
+    assert route is not None
+    parents = (
+        {"name": parent.name, "namespace": parent.namespace, "sectionName": parent.section_name}
+        for parent in route.parent_refs
+    )
+    backends = [_backend(family, revision, share) for revision, share in weights(status).items()]
+    # Of two revisions of one version the one that serves stands last and wins.
+    versions = {revision.version: revision for revision in running}
+    spec = {
+        "parentRefs": [{field: value for field, value in parent.items() if value} for parent in parents],
+        **({"hostnames": list(route.hostnames)} if route.hostnames else {}),
+        "rules": [
+            *(
+                _rule(f"{route.path.rstrip('/')}/versions/{version}", [_backend(family, revision.name, 1)])
+                for version, revision in sorted(versions.items(), key=lambda item: int(item[0]))
+            ),
+            # The last rule is the one that splits traffic (plan.observed reads it back).
+            _rule(route.path, backends),
+        ],
+    }
+    return family.object(
+        "gateway.networking.k8s.io/v1", "HTTPRoute", family.name, {"spec": spec}, annotations=_progress(status)
+    )
+
+
+def _rule(path: str, backends: list[Raw]) -> Raw:
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+        "filters": [
+            {
+                "type": "URLRewrite",
+                "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+            }
+        ],
+        "backendRefs": backends,
+    }
+
+
+def _backend(family: _Family, revision: str, weight: int) -> Raw:
+    return {
+        "kind": "Service",
+        "name": labels.child_name(family.name, revision),
+        "port": _PORT,
+        "weight": weight,
+    }

@@ -1,0 +1,61 @@
+"""What a status means for traffic and pods: weights, sizes, and whether the cluster has caught up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from mlgitops.api import DeploymentStatus, ModelDeployment
+from mlgitops.plan.observed import Observed
+
+# How long a revision keeps its pods after the gateway has stopped to send to it.
+DRAIN: Final = timedelta(seconds=5)
+
+ALL: Final = 100
+
+
+def weights(status: DeploymentStatus) -> dict[str, int]:
+    """Return each revision's share of traffic in percent; those without any are left out."""
+    if status.rollout and status.target:
+        share = status.rollout.weight
+        split = {status.target.revision: share}
+        if status.active:
+            split[status.active.revision] = ALL - share
+        return {revision: percent for revision, percent in split.items() if percent}
+    return {status.active.revision: ALL} if status.active else {}
+
+
+def step_weight(deployment: ModelDeployment, step: int) -> int:
+    """Return the weight of a step in percent; the step after the last one takes everything."""
+    steps = deployment.spec.rollout.steps
+    return steps[step].weight if step < len(steps) else ALL
+
+
+def needed(deployment: ModelDeployment, weight: int) -> int:
+    """Return how many pods must be ready before a revision takes a share of traffic, rounded up."""
+    return max(1, -(-deployment.spec.replicas * weight // ALL)) if deployment.spec.replicas else 0
+
+
+def sizes(deployment: ModelDeployment, status: DeploymentStatus) -> dict[str, int]:
+    """Return how many pods each revision shall have.
+
+    The revision that serves keeps its full size during a roll-out, so that going back
+    never waits for pods.
+    """
+    found = {old.revision: old.replicas for old in status.retiring}
+    if status.rollout and status.target:
+        weight = max(status.rollout.weight, step_weight(deployment, status.rollout.step))
+        found[status.target.revision] = needed(deployment, weight)
+    if status.active:
+        found[status.active.revision] = deployment.spec.replicas
+    return found
+
+
+def settled(deployment: ModelDeployment, status: DeploymentStatus, observed: Observed) -> bool:
+    """Tell whether traffic flows as the status says: the weights are applied and a gateway has taken them."""
+    wanted = weights(status)
+    if not deployment.spec.route:
+        # A Service sends to one revision, or evenly to the pods of all while a roll-out works.
+        wanted = wanted if len(wanted) == 1 else {}
+    route = observed.route
+    return route is not None and route.accepted and dict(route.weights) == wanted
