@@ -11,6 +11,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,35 @@ def is_ready(layout: Layout, ends: Endpoints) -> bool:
         return False
 
 
-def node_is_ready(layout: Layout, ends: Endpoints, name: str) -> bool:
-    """Tell whether a node takes pods: it reports Ready and no taint keeps pods away."""
+def node_is_ready(layout: Layout, ends: Endpoints, name: str, since: datetime) -> bool:
+    """Tell whether a node takes pods: alive since a moment (UTC), Ready, and without a taint that keeps pods away."""
+    lease = _read(layout, ends, f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}")
+    renewed = lease.get("spec", {}).get("renewTime")
+    if not renewed or datetime.fromisoformat(renewed) < since:
+        return False  # what is stored may be from the last time that the cluster was up
+    node = _read(layout, ends, f"/api/v1/nodes/{name}")
+    conditions = {one["type"]: one["status"] for one in node.get("status", {}).get("conditions", ())}
+    return conditions.get("Ready") == "True" and not node["spec"].get("taints")
+
+
+def gateway_is_ready(ends: Endpoints) -> bool:
+    """Tell whether the gateway answers; to a request that no route wants it says 404."""
     try:
-        node = json.loads(Api(layout, ends).request("GET", f"/api/v1/nodes/{name}"))
+        with urllib.request.urlopen(ends.gateway_url, timeout=2):  # noqa: S310 - our own http
+            return True
+    except urllib.error.HTTPError:
+        return True
     except (OSError, urllib.error.URLError):
         return False
-    conditions = {c["type"]: c["status"] for c in node.get("status", {}).get("conditions", [])}
-    return conditions.get("Ready") == "True" and not node["spec"].get("taints")
+
+
+def _read(layout: Layout, ends: Endpoints, path: str) -> dict[str, Any]:
+    """Return an object, an empty one when it cannot be read."""
+    try:
+        found: dict[str, Any] = json.loads(Api(layout, ends).request("GET", path))
+    except (OSError, urllib.error.URLError):
+        return {}
+    return found
 
 
 def install_gateway(layout: Layout, ends: Endpoints, crds: Path) -> None:

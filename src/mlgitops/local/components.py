@@ -7,8 +7,18 @@ import sys
 from mlgitops.local.binaries import Binaries
 from mlgitops.local.layout import NODE_NAME, Endpoints, Layout
 
-# They would write pods' loopback addresses into Endpoints and EndpointSlices, which refuse them.
-_CONTROLLERS_OFF = ("endpoints-controller", "endpointslice-controller", "endpointslice-mirroring-controller")
+_CONTROLLERS_OFF = (
+    # They would write pods' loopback addresses into Endpoints and EndpointSlices, which refuse them.
+    "endpoints-controller",
+    "endpointslice-controller",
+    "endpointslice-mirroring-controller",
+    # There are no volumes to provide, and these would make folders below /usr.
+    "persistentvolume-attach-detach-controller",
+    "persistentvolume-binder-controller",
+    "persistentvolume-expander-controller",
+    # It publishes the authority of the API server's certificate, which is its own.
+    "kube-apiserver-serving-clustertrustbundle-publisher-controller",
+)
 _ISSUER = "https://kubernetes.default.svc"
 
 

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlgitops.errors import MlgitopsError, OutsideError
@@ -112,6 +113,7 @@ class Supervisor:
             await self._down()
 
     async def _up(self) -> None:
+        began = datetime.now(UTC)
         # A new certificate each time: it names the address, and ends after a year.
         shutil.rmtree(self._layout.certificates, ignore_errors=True)
         credentials.prepare(self._layout)
@@ -119,12 +121,15 @@ class Supervisor:
         await self._start(*_STORAGE)
         await self._until("kube-apiserver", lambda: bootstrap.is_ready(self._layout, self._ends))
         credentials.write_kubeconfig(self._layout, self._ends)
-        await self._start(*(part for part in self._parts if part not in _STORAGE))
+        await self._start(*(part for part in self._parts if part not in (*_STORAGE, "gateway")))
         if "gateway" in self._parts:
+            # Its kinds first, or its watches would begin with a wait.
             crds = self._programs.gateway_crds
             await asyncio.to_thread(bootstrap.install_gateway, self._layout, self._ends, crds)
+            await self._start("gateway")
+            await self._until("gateway", lambda: bootstrap.gateway_is_ready(self._ends))
         if "node" in self._parts:
-            await self._until("node", lambda: bootstrap.node_is_ready(self._layout, self._ends, NODE_NAME))
+            await self._until("node", lambda: bootstrap.node_is_ready(self._layout, self._ends, NODE_NAME, began))
 
     def _write_parts(self) -> None:
         running = {name: (part.pid, part.restarts) for name, part in self._parts.items()}
