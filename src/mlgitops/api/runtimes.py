@@ -53,6 +53,15 @@ def misfits(version: ModelVersion, runtime: ServingRuntime) -> Iterator[str]:
             yield f"it needs {package} {wanted}, the version has {found}"
 
 
+def is_range(text: str) -> bool:
+    """Say whether a text is a version range of PEP 440."""
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
 def _within(found: str, wanted: str, where: str) -> bool:
     try:
         # A release candidate that was trained with is what must be served.

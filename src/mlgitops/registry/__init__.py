@@ -1,0 +1,30 @@
+"""The registry: a git tree of our kinds, read, judged, edited and made.
+
+load, load_files     a folder, a commit or files → Tree; raises what is no valid object
+read, read_files     the same, problems kept in the tree
+validate             every problem of a tree, alone or against the tree it shall replace
+write                an object as our tools write it
+edit                 one field changed, comments and order kept
+layout               which object lies where
+scaffold             a new registry repo
+history              which version a stage named, and since when
+"""
+
+from mlgitops.registry import edit, layout
+from mlgitops.registry.canonical import write
+from mlgitops.registry.rules import validate
+from mlgitops.registry.tree import Entry, Tree, load, load_files, policy_name, read, read_files
+
+__all__ = [
+    "Entry",
+    "Tree",
+    "edit",
+    "layout",
+    "load",
+    "load_files",
+    "policy_name",
+    "read",
+    "read_files",
+    "validate",
+    "write",
+]

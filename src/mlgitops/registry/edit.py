@@ -1,0 +1,85 @@
+"""Changes of single fields that leave comments, key order and every other byte alone."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from mlgitops.api.model import Hold
+from mlgitops.errors import InputError, InvalidError, Problem
+from mlgitops.registry import documents
+
+_WIDTH: Final = 1 << 20
+
+
+def set_version(data: bytes, version: str) -> bytes:
+    """Return a ModelStage's file with another ``spec.version``; nothing else differs.
+
+    Raises:
+        InvalidError: the file is not a sound document with ``spec.version``.
+    """
+    document = documents.read("the stage's file", data)
+    spec = document.raw.get("spec")
+    if not isinstance(spec, dict) or "version" not in spec:
+        raise InvalidError([Problem(document.file, 1, "spec.version", "is missing; it is the line to change")])
+    return _in_line(data, document.line(("spec", "version")), version) or _rewritten(data, {"version": version})
+
+
+def set_hold(data: bytes, hold: Hold | None) -> bytes:
+    """Return a ModelStage's file with this hold, or without one.
+
+    Raises:
+        InvalidError: the file is not a sound document.
+    """
+    documents.read("the stage's file", data)
+    return _rewritten(data, {"hold": None if hold is None else _hold(hold)})
+
+
+def _hold(hold: Hold) -> dict[str, str]:
+    if hold.until is not None:
+        datetime.fromisoformat(hold.until)
+    texts = {"reason": hold.reason, "by": hold.by, "until": hold.until}
+    # Quoted, so that neither a colon in a reason nor a time means anything to a reader of YAML.
+    return {key: DoubleQuotedScalarString(text) for key, text in texts.items() if text is not None}
+
+
+def _in_line(data: bytes, number: int, version: str) -> bytes | None:
+    """Replace the value in its own line, the common case; None when the line is not of that form."""
+    lines = data.splitlines(keepends=True)
+    head, colon, rest = lines[number - 1].partition(b"version:")
+    if not colon or head.strip():
+        return None
+    value, hash_sign, comment = rest.partition(b" #")
+    ending = rest[len(rest.rstrip()) :]
+    text = value.rstrip()
+    if text.strip()[:1] not in (b'"', b"'") or text.strip()[-1:] != text.strip()[:1]:
+        return None
+    after = value[len(text) :] + hash_sign + comment if hash_sign else ending
+    lines[number - 1] = head + colon + b' "' + version.encode() + b'"' + after
+    return b"".join(lines)
+
+
+def _rewritten(data: bytes, fields: dict[str, Any]) -> bytes:
+    text = data.decode("utf-8-sig")
+    yaml: Any = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=2, offset=0)
+    yaml.line_break = "\r\n" if "\r\n" in text else "\n"
+    document = yaml.load(text)
+    spec = document.get("spec") if isinstance(document, CommentedMap) else None
+    if not isinstance(spec, CommentedMap):
+        raise InputError("the stage's file has no spec; write it anew")
+    for key, value in fields.items():
+        if value is None:
+            spec.pop(key, None)
+        else:
+            spec[key] = DoubleQuotedScalarString(value) if isinstance(value, str) else value
+    out = io.BytesIO()
+    yaml.dump(document, out)
+    return out.getvalue()

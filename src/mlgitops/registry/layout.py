@@ -1,0 +1,81 @@
+"""Where things lie in a registry repo. One object has one possible path, so that nobody has to search."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Final
+
+from mlgitops.api import (
+    Model,
+    ModelDeployment,
+    ModelStage,
+    ModelVersion,
+    PromotionPolicy,
+    Resource,
+    ServingRuntime,
+)
+
+ROOT: Final = "registry"
+DEPLOYMENTS: Final = f"{ROOT}/deployments"
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+def is_applied(path: str) -> bool:
+    """Say whether a path of the repository is applied to clusters."""
+    return path.startswith(f"{ROOT}/") and path.endswith(SUFFIXES)
+
+
+def model(name: str) -> str:
+    """Return the path of a Model."""
+    return f"{ROOT}/models/{name}/model.yaml"
+
+
+def version(model_name: str, number: str | int) -> str:
+    """Return the path of a ModelVersion."""
+    return f"{ROOT}/models/{model_name}/versions/{number}.yaml"
+
+
+def stage(model_name: str, name: str) -> str:
+    """Return the path of a ModelStage."""
+    return f"{ROOT}/models/{model_name}/stages/{name}.yaml"
+
+
+def policy(name: str) -> str:
+    """Return the path of a PromotionPolicy."""
+    return f"{ROOT}/policies/{name}.yaml"
+
+
+def runtime(name: str) -> str:
+    """Return the path of a ServingRuntime."""
+    return f"{ROOT}/runtimes/{name}.yaml"
+
+
+def deployment(environment: str, name: str) -> str:
+    """Return the path of a ModelDeployment of one environment."""
+    return f"{DEPLOYMENTS}/{environment}/{name}.yaml"
+
+
+def environment_of(path: str) -> str:
+    """Return the environment that a path belongs to; empty for what all of them share."""
+    parts = PurePosixPath(path).parts
+    return parts[2] if path.startswith(f"{DEPLOYMENTS}/") and len(parts) == 4 else ""
+
+
+def path_of(resource: Resource, environment: str) -> str | None:
+    """Return where an object must lie, or None when its kind does not belong into the registry."""
+    name = resource.metadata.name
+    match resource:
+        case Model():
+            return model(name)
+        case ModelVersion(spec=spec):
+            return version(spec.model_ref.name, spec.version)
+        case ModelStage(spec=spec):
+            return stage(spec.model_ref.name, spec.stage)
+        case PromotionPolicy():
+            return policy(name)
+        case ServingRuntime():
+            return runtime(name)
+        case ModelDeployment():
+            return deployment(environment or "<environment>", name)
+        case _:
+            return None

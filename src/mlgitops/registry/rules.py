@@ -1,0 +1,211 @@
+"""Whether the objects of a registry fit together. What time or evidence decides is promotion's.
+
+Each rule is a function of the tree that yields problems; none stops another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+
+from mlgitops import artifacts
+from mlgitops.api import (
+    Model,
+    ModelDeployment,
+    ModelStage,
+    ModelVersion,
+    PromotionPolicy,
+    ServingRuntime,
+    runtimes,
+)
+from mlgitops.api.model import Artifact
+from mlgitops.errors import InputError, Problem
+from mlgitops.registry import layout, schema
+from mlgitops.registry.tree import Entry, Tree, policy_name
+
+
+def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
+    """Return everything that is wrong with a registry, by file and line.
+
+    Args:
+        tree: the registry to judge.
+        base: the registry that it shall replace; its policies hold, and what it holds
+            immutable must not have changed.
+    """
+    problems = [*tree.problems, *_places(tree), *_duplicates(tree), *_collisions(tree)]
+    policies = base or tree
+    for entry in tree.entries:
+        match entry.resource:
+            case Model():
+                problems += _model(entry, entry.resource, tree)
+            case ModelVersion():
+                problems += _version(entry, entry.resource, tree, policies)
+            case ModelStage():
+                problems += _stage(entry, entry.resource, tree)
+            case ModelDeployment():
+                problems += _deployment(entry, entry.resource, tree)
+            case ServingRuntime():
+                problems += _runtime(entry, entry.resource)
+    if base is not None:
+        problems += _changes(tree, base)
+    return sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.field, problem.message))
+
+
+def _places(tree: Tree) -> Iterator[Problem]:
+    for entry in tree.entries:
+        found, kind = entry.document.file, entry.key[0]
+        wanted = layout.path_of(entry.resource, entry.environment)
+        if wanted is None:
+            yield entry.document.problem(("kind",), f"{kind} does not belong into {layout.ROOT}/; apply it by itself")
+        elif found != wanted:
+            yield entry.document.problem(("metadata", "name"), f"says that this file is {wanted}; move it there")
+        if entry.resource.metadata.namespace:
+            message = "must not be set; whoever applies the registry chooses the namespace"
+            yield entry.document.problem(("metadata", "namespace"), message)
+
+
+def _duplicates(tree: Tree) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], str] = {}
+    for entry in tree.entries:
+        kind, name = entry.key
+        # Two environments may each have a deployment of one name: they are two clusters or namespaces.
+        before = first.setdefault((entry.environment, kind, name), entry.document.file)
+        if before != entry.document.file:
+            yield entry.document.problem(
+                ("metadata", "name"), f"{kind} {name} is in {before} already; keep one of them"
+            )
+
+
+def _collisions(tree: Tree) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for entry in tree.entries:
+        path = entry.document.file
+        before = first.setdefault(path.casefold(), path)
+        if before != path:
+            yield Problem(
+                path, 0, "", f"differs from {before} only in upper and lower case; some disks keep one of them"
+            )
+
+
+def _model(entry: Entry, model: Model, tree: Tree) -> Iterator[Problem]:
+    order = {stage.name: set(stage.after) for stage in model.spec.stages}
+    try:
+        TopologicalSorter(order).prepare()
+    except CycleError as error:
+        cycle = " → ".join(error.args[1])
+        yield entry.document.problem(
+            ("spec", "stages"), f"come after each other in a circle: {cycle}; remove one after"
+        )
+    wanted = policy_name(model)
+    if tree.find(PromotionPolicy, wanted) is None:
+        known = _known(policy.metadata.name for policy in tree.all(PromotionPolicy))
+        path = ("spec", "policyRef", "name") if model.spec.policy_ref else ("spec",)
+        yield entry.document.problem(path, f'"{wanted}" names no PromotionPolicy; known: {known}')
+
+
+def _known_model(entry: Entry, name: str, tree: Tree) -> Iterator[Problem]:
+    if tree.model(name) is None:
+        known = _known(model.metadata.name for model in tree.all(Model))
+        yield entry.document.problem(("spec", "modelRef", "name"), f'"{name}" names no Model; known: {known}')
+
+
+def _known_version(entry: Entry, model: str, number: str, tree: Tree) -> Iterator[Problem]:
+    if tree.version(model, number) is None:
+        known = _known(version.spec.version for version in tree.versions(model))
+        message = f'"{number}" names no ModelVersion of model {model}; known: {known}'
+        yield entry.document.problem(("spec", "version"), message)
+
+
+def _known_stage(entry: Entry, model: Model | None, name: str) -> Iterator[Problem]:
+    stages = [stage.name for stage in model.spec.stages] if model else [name]
+    if name not in stages:
+        message = f'"{name}" is no stage of model {model.metadata.name if model else ""}; known: {_known(stages)}'
+        yield entry.document.problem(("spec", "stage"), message)
+
+
+def _version(entry: Entry, version: ModelVersion, tree: Tree, policies: Tree) -> Iterator[Problem]:
+    spec = version.spec
+    yield from _known_model(entry, spec.model_ref.name, tree)
+    policy = policies.find(PromotionPolicy, policy_name(tree.model(spec.model_ref.name)))
+    if policy is not None:
+        yield from _allowed_places(entry, spec.artifact, policy)
+    for name, value in (
+        (("inputs", spec.signature.inputs), ("outputs", spec.signature.outputs)) if spec.signature else ()
+    ):
+        tensors = [tensor.name for tensor in value]
+        if len(set(tensors)) < len(tensors):
+            yield entry.document.problem(
+                ("spec", "signature", name), "names a tensor twice; each name must be there once"
+            )
+    if spec.lifecycle.state in ("Active", "Deprecated"):
+        yield from _served(entry, version, tree.runtimes(), ("spec", "artifact", "format"))
+
+
+def _allowed_places(entry: Entry, artifact: Artifact, policy: PromotionPolicy) -> Iterator[Problem]:
+    prefixes = policy.spec.artifacts.prefixes
+    mirrors = ((("mirrors", index), uri) for index, uri in enumerate(artifact.mirrors))
+    for path, uri in ((("uri",), artifact.uri), *mirrors):
+        if not artifacts.within(uri, prefixes):
+            message = f"{uri} is outside of what policy {policy.metadata.name} allows: {_known(prefixes)}"
+            yield entry.document.problem(("spec", "artifact", *path), message)
+
+
+def _served(
+    entry: Entry, version: ModelVersion, candidates: Iterable[ServingRuntime], path: tuple[str, ...]
+) -> Iterator[Problem]:
+    try:
+        runtimes.pick(version, candidates)
+    except InputError as error:
+        yield entry.document.problem(path, f"cannot be served: {error}")
+
+
+def _stage(entry: Entry, stage: ModelStage, tree: Tree) -> Iterator[Problem]:
+    model = stage.spec.model_ref.name
+    yield from _known_model(entry, model, tree)
+    yield from _known_stage(entry, tree.model(model), stage.spec.stage)
+    yield from _known_version(entry, model, stage.spec.version, tree)
+
+
+def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterator[Problem]:
+    spec = deployment.spec
+    model = spec.model_ref.name
+    yield from _known_model(entry, model, tree)
+    if spec.stage:
+        yield from _known_stage(entry, tree.model(model), spec.stage)
+    if spec.version:
+        yield from _known_version(entry, model, spec.version, tree)
+    if spec.runtime_ref is None:
+        return
+    runtime = tree.find(ServingRuntime, spec.runtime_ref.name)
+    path = ("spec", "runtimeRef", "name")
+    if runtime is None:
+        known = _known(item.metadata.name for item in tree.runtimes())
+        yield entry.document.problem(path, f'"{spec.runtime_ref.name}" names no ServingRuntime; known: {known}')
+        return
+    stage = tree.stage(model, spec.stage) if spec.stage else None
+    version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
+    if version is not None:
+        yield from _served(entry, version, [runtime], path)
+
+
+def _runtime(entry: Entry, runtime: ServingRuntime) -> Iterator[Problem]:
+    for index, supported in enumerate(runtime.spec.supported_formats):
+        for package, wanted in supported.packages.items():
+            if not runtimes.is_range(wanted):
+                path = ("spec", "supportedFormats", index, "packages", package)
+                yield entry.document.problem(path, f'"{wanted}" is not a version range (PEP 440), such as ">=1.7,<1.9"')
+
+
+def _changes(tree: Tree, base: Tree) -> Iterator[Problem]:
+    for entry in tree.entries:
+        before = base.entry(*entry.key)
+        if before is None or before.document.data == entry.document.data:
+            continue
+        for path, message in schema.transitions(before.document.raw, entry.document.raw):
+            yield entry.document.problem(path, message)
+
+
+def _known(texts: Iterable[str]) -> str:
+    found = list(texts)
+    shown = ", ".join(found[:20]) + (f" and {len(found) - 20} more" if len(found) > 20 else "")
+    return shown or "none"

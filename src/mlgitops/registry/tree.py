@@ -1,0 +1,194 @@
+"""A registry as it stands at one moment: every object, with the file it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+from mlgitops import api
+from mlgitops.api import (
+    Model,
+    ModelDeployment,
+    ModelStage,
+    ModelVersion,
+    PromotionPolicy,
+    Resource,
+    ServingRuntime,
+    names,
+)
+from mlgitops.api.policy import DEFAULT_POLICY
+from mlgitops.errors import InvalidError, NotFoundError, Problem
+from mlgitops.git import Repository
+from mlgitops.registry import layout, schema
+from mlgitops.registry.documents import Document
+from mlgitops.registry.documents import read as read_document
+
+R = TypeVar("R", bound=Resource)
+Root = Path | tuple[Repository, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object, its document and the environment it belongs to (empty: all of them)."""
+
+    resource: Resource
+    document: Document
+    environment: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The kind and the name."""
+        return api.kind_of(self.resource), self.resource.metadata.name
+
+
+class Tree:
+    """The objects of a registry by kind and name. What could not be read is in ``problems``.
+
+    Where two files claim one object, the first path counts; ``validate`` reports them.
+    """
+
+    def __init__(self, entries: Iterable[Entry], problems: Iterable[Problem] = ()) -> None:
+        self.entries = tuple(entries)
+        self.problems = tuple(problems)
+        self._entries: dict[tuple[str, str], Entry] = {}
+        for entry in self.entries:
+            self._entries.setdefault(entry.key, entry)
+        self._versions: dict[str, list[ModelVersion]] = {}
+        for version in self.all(ModelVersion):
+            self._versions.setdefault(version.spec.model_ref.name, []).append(version)
+
+    def entry(self, kind: str, name: str) -> Entry | None:
+        """Return the entry of an object, or None."""
+        return self._entries.get((kind, name))
+
+    def find(self, cls: type[R], name: str) -> R | None:
+        """Return the object of a kind with a name, or None."""
+        entry = self.entry(cls.__name__, name)
+        return cast("R", entry.resource) if entry else None
+
+    def all(self, cls: type[R]) -> Iterator[R]:
+        """Yield every object of a kind."""
+        return (cast("R", entry.resource) for entry in self._entries.values() if isinstance(entry.resource, cls))
+
+    def model(self, name: str) -> Model | None:
+        """Return a Model, or None."""
+        return self.find(Model, name)
+
+    def version(self, model: str, version: str | int) -> ModelVersion | None:
+        """Return a ModelVersion, or None."""
+        return self.find(ModelVersion, names.model_version(model, version))
+
+    def versions(self, model: str) -> tuple[ModelVersion, ...]:
+        """Return a model's versions, the lowest number first."""
+        return tuple(sorted(self._versions.get(model, ()), key=lambda version: int(version.spec.version)))
+
+    def stage(self, model: str, stage: str) -> ModelStage | None:
+        """Return what fills a model's stage, or None."""
+        return self.find(ModelStage, names.model_stage(model, stage))
+
+    def policy(self, model: str) -> PromotionPolicy | None:
+        """Return the policy that judges a model's promotions, or None."""
+        return self.find(PromotionPolicy, policy_name(self.model(model)))
+
+    def runtimes(self) -> tuple[ServingRuntime, ...]:
+        """Return every ServingRuntime."""
+        return tuple(self.all(ServingRuntime))
+
+    def deployments(self, environment: str | None = None) -> tuple[ModelDeployment, ...]:
+        """Return the ModelDeployments of one environment, or of all."""
+        return tuple(
+            entry.resource
+            for entry in self.entries
+            if isinstance(entry.resource, ModelDeployment) and environment in (None, entry.environment)
+        )
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments that have a deployment."""
+        return tuple(sorted({entry.environment for entry in self.entries if entry.environment}))
+
+
+def policy_name(model: Model | None) -> str:
+    """Return the name of the policy that judges a model's promotions."""
+    return model.spec.policy_ref.name if model and model.spec.policy_ref else DEFAULT_POLICY
+
+
+def load(root: Root) -> Tree:
+    """Read a registry from its folder, or from a commit as ``(repository, commit)``.
+
+    Raises:
+        NotFoundError: there is no folder ``registry``.
+        InvalidError: with everything in it that is no valid object of ours.
+    """
+    return _sound(read(root))
+
+
+def load_files(files: Mapping[str, bytes]) -> Tree:
+    """Read a registry from files by their path in the repository; every YAML or JSON file counts.
+
+    Raises:
+        InvalidError: with everything that is no valid object of ours.
+    """
+    return _sound(read_files(files))
+
+
+def read(root: Root) -> Tree:
+    """Read a registry like ``load``, but keep what is wrong in ``Tree.problems``.
+
+    Raises:
+        NotFoundError: there is no folder ``registry``.
+    """
+    if not isinstance(root, Path):
+        repository, commit = root
+        return read_files(repository.tree(commit, layout.ROOT))
+    if not (root / layout.ROOT).is_dir():
+        raise NotFoundError(f"{root} has no folder {layout.ROOT}; make a registry with: mlgitops init {root}")
+    files, problems = _files_below(root)
+    tree = read_files(files)
+    return Tree(tree.entries, (*problems, *tree.problems))
+
+
+def read_files(files: Mapping[str, bytes]) -> Tree:
+    """Read a registry like ``load_files``, but keep what is wrong in ``Tree.problems``."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for path in sorted(files):
+        if not path.endswith(layout.SUFFIXES):
+            continue
+        try:
+            entries.append(_entry(path, files[path]))
+        except InvalidError as error:
+            problems.extend(error.problems)
+    return Tree(entries, problems)
+
+
+def _sound(tree: Tree) -> Tree:
+    if tree.problems:
+        raise InvalidError(tree.problems)
+    return tree
+
+
+def _entry(path: str, data: bytes) -> Entry:
+    document = read_document(path, data)
+    findings = schema.findings(document.raw)
+    if findings:
+        raise InvalidError(document.problem(where, message) for where, message in findings)
+    return Entry(api.parse(document.raw), document, layout.environment_of(path))
+
+
+def _files_below(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
+    """Read the applied files of a folder; what lies behind a symbolic link is not followed."""
+    files: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    for folder, folders, found in os.walk(root / layout.ROOT):
+        for name in (*folders, *found):
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if path.is_symlink():
+                problems.append(Problem(relative, 0, "", "is a symbolic link; a registry holds plain files only"))
+            elif path.is_file() and layout.is_applied(relative):
+                files[relative] = path.read_bytes()
+    return files, problems
