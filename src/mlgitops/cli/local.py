@@ -1,0 +1,151 @@
+"""``mlgitops local``: a whole cluster on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlgitops.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from mlgitops.local.cluster import Cluster
+
+app = typer.Typer(no_args_is_help=True, help="A whole cluster on this machine, without containers (Linux).")
+
+Name = Annotated[str, typer.Argument(help="The cluster's name.", metavar="NAME")]
+NameOption = Annotated[str, typer.Option("--name", help="The cluster's name.")]
+DEFAULT = "local"
+
+
+class Output(StrEnum):
+    """How data is printed."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command()
+def up(
+    name: Name = DEFAULT,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and take it down on Ctrl-C.")] = False,
+) -> None:
+    """Start a cluster, or find the one that runs.
+
+    Example: mlgitops local up && export KUBECONFIG=$(mlgitops local kubeconfig)
+    """
+    import signal
+
+    from mlgitops.local.cluster import Cluster
+
+    cluster = Cluster.up(name, attached=foreground, progress=lambda line: typer.echo(line, err=True))
+    typer.echo(f"cluster {name} is up")
+    typer.echo(f"  gateway:    {cluster.gateway_url}")
+    typer.echo(f"  kubectl:    export KUBECONFIG={cluster.kubeconfig}")
+    if foreground:
+        typer.echo("  Ctrl-C takes it down")
+        ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        signal.sigwait(ends)
+        cluster.down()
+    else:
+        typer.echo(f"  take down:  mlgitops local down {name}")
+
+
+@app.command()
+def down(
+    name: Name = DEFAULT,
+    forget: Annotated[bool, typer.Option("--forget", help="Also delete all that it stores.")] = False,
+) -> None:
+    """Stop a cluster; what it stores stays for the next time."""
+    from mlgitops.local.cluster import Cluster
+
+    cluster = Cluster.find(name)
+    cluster.down()
+    if forget:
+        cluster.forget()
+    typer.echo(f"cluster {name} is down" + (" and forgotten" if forget else ""))
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="One cluster; default: all.", metavar="[NAME]")] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.table,
+) -> None:
+    """Show clusters, where they listen and the processes that they are made of."""
+    from mlgitops.local.cluster import Cluster
+
+    clusters = Cluster.list() if name is None else (Cluster.find(name),)
+    described = [_described(cluster) for cluster in clusters]
+    if output == Output.json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    for one in described:
+        typer.echo(f"{one['name']}: {one['state']}")
+        for label in ("api", "gateway", "kubeconfig"):
+            typer.echo(f"  {label:<12}{one[label]}")
+        for part in one["parts"]:
+            typer.echo(f"  {part['name']:<26}pid {part['pid']:<9}restarts {part['restarts']}")
+    if not described:
+        typer.echo("no clusters; run: mlgitops local up")
+
+
+def _described(cluster: Cluster) -> dict[str, Any]:
+    running = cluster.running
+    parts = cluster.parts if running else {}
+    return {
+        "name": cluster.name,
+        "state": "running" if running else "stopped",
+        "api": cluster.endpoints.api_url,
+        "gateway": cluster.gateway_url,
+        "kubeconfig": str(cluster.kubeconfig),
+        "parts": [{"name": part, "pid": one.pid, "restarts": one.restarts} for part, one in parts.items()],
+    }
+
+
+@app.command()
+def kubeconfig(name: Name = DEFAULT) -> None:
+    """Print the path of a cluster's kubeconfig."""
+    from mlgitops.local.cluster import Cluster
+
+    typer.echo(str(Cluster.find(name).kubeconfig))
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="Whose log, such as gateway or kube-apiserver.", metavar="PART")],
+    name: NameOption = DEFAULT,
+    lines: Annotated[int, typer.Option("--tail", help="Only so many last lines; 0 for all.", min=0)] = 0,
+) -> None:
+    """Print the log of one of a cluster's parts.
+
+    Example: mlgitops local logs gateway --tail 20
+    """
+    from mlgitops.local.cluster import Cluster
+
+    cluster = Cluster.find(name)
+    log = cluster.layout.log(part)
+    if not log.is_file():
+        known = ", ".join(sorted(path.stem for path in log.parent.glob("*.log")))
+        raise NotFoundError(f"cluster {name} has no log of {part!r}; known: {known}")
+    for line in log.read_text(errors="replace").splitlines()[-lines:]:
+        typer.echo(line)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def kubectl(context: typer.Context, name: NameOption = DEFAULT) -> None:
+    """Run the kubectl that belongs to the cluster.
+
+    Example: mlgitops local kubectl -- get pods --all-namespaces
+    """
+    from mlgitops.local import binaries
+    from mlgitops.local.cluster import Cluster
+
+    cluster = Cluster.find(name)
+    command = [*binaries.find().command("kubectl"), f"--kubeconfig={cluster.kubeconfig}", *context.args]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - a program of ours, no shell
