@@ -37,11 +37,12 @@ def upload(folder: Path, root_uri: str, name: str) -> str:
     digest = digests.of_bytes(_manifest_of(folder))
     manifest = digests.verify(folder, digest)
     uri = join(root_uri, name, f"sha256-{digests.hex_of(digest)}")
+    store = open_store(uri)
     try:
-        check(uri, digest)
+        _check(store, digest, deep=False)
         return uri
     except (NotFoundError, IntegrityError):
-        store = open_store(uri)
+        pass  # new, or to be repaired
     _each(lambda entry: store.put(entry.path, folder / entry.path), manifest.files)
     store.put(MANIFEST, manifest.to_bytes())
     return uri
@@ -95,7 +96,10 @@ def check(uri: str, digest: str, *, deep: bool = False) -> Manifest:
         IntegrityError: the manifest or a file differs.
         OutsideError: the store cannot be reached, or refuses.
     """
-    store = open_store(uri)
+    return _check(open_store(uri), digest, deep=deep)
+
+
+def _check(store: Store, digest: str, *, deep: bool) -> Manifest:
     manifest = _read_manifest(store, digest)
     sizes = store.list()
     missing = [entry.path for entry in manifest.files if entry.path not in sizes]
