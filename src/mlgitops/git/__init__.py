@@ -9,6 +9,7 @@ from mlgitops.git.command import Login
 from mlgitops.git.names import check_ref, check_url, public_url
 from mlgitops.git.remote import ls_remote
 from mlgitops.git.repository import Commit, Person, Repository
+from mlgitops.git.settling import settle
 from mlgitops.git.tree import Files
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "check_url",
     "ls_remote",
     "public_url",
+    "settle",
 ]

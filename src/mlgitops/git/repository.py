@@ -186,6 +186,18 @@ class Repository:
         records = (record.lstrip("\n").split("\x1f") for record in _checked(output).text.split("\x1e"))
         return tuple(_commit(fields) for fields in records if len(fields) == 6)
 
+    def arrivals(self, ref: str, folder: str) -> tuple[str, ...]:
+        """Return the files below a folder in the order in which commits added them, newest first.
+
+        The order is git ancestry, never a clock; a file that a later commit changed counts
+        where it was first added.
+        """
+        options = ("--format=", "--name-only", "--diff-filter=A", "--no-renames", "--topo-order", "-z")
+        wanted = f":(literal){check_path(folder)}"
+        output = self._run("log", *options, self.resolve(ref), "--", wanted)
+        paths = (path.strip("\n") for path in _checked(output).text.split("\0"))
+        return tuple(dict.fromkeys(path for path in paths if path))
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the best common ancestor of two commits, or None when they share none."""
         output = self._run("merge-base", self.resolve(one), self.resolve(other))
