@@ -122,10 +122,13 @@ def _fill(entry: Path, make: Callable[[Path, Progress], None], progress: Progres
     for leftover in (unfinished, entry):
         shutil.rmtree(leftover, ignore_errors=True)
     (unfinished / build.CRDS).mkdir(parents=True)
-    make(unfinished, progress)
-    if lacks := Binaries(unfinished).missing:
-        raise OutsideError(f"{make.__name__} left out {', '.join(lacks)}")
-    unfinished.rename(entry)
+    try:
+        make(unfinished, progress)
+        if lacks := Binaries(unfinished).missing:
+            raise OutsideError(f"{make.__name__} left out {', '.join(lacks)}")
+        unfinished.rename(entry)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return Binaries(entry)
 
 
