@@ -150,11 +150,12 @@ class World:
 
     def apply(self) -> None:
         wanted = plan.children(self.inputs(), self.status, self.observed().revisions)
-        keys = {(raw["kind"], raw["metadata"]["name"]) for raw in wanted}
+        if self.inputs().suspended(self.now):
+            return
         for raw in wanted:
             self._store(copy.deepcopy(raw))
-        if not self.inputs().blocked and not self.inputs().suspended(self.now):
-            self.objects = {key: raw for key, raw in self.objects.items() if key in keys}
+        for raw in plan.surplus(self.inputs(), self.status, self.objects.values(), wanted):
+            del self.objects[raw["kind"], raw["metadata"]["name"]]
 
     def _store(self, raw: Raw) -> None:
         key = raw["kind"], raw["metadata"]["name"]

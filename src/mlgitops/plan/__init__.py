@@ -9,11 +9,12 @@ status. ``wake`` says when time alone could change a decision. ``diff`` shows a 
 request what all of this will do.
 """
 
-from mlgitops.plan.children import children
-from mlgitops.plan.inputs import Blocked, Catalog, Inputs, resolve
+from mlgitops.plan.children import children, surplus
+from mlgitops.plan.inputs import Blocked, Catalog, Inputs, override_ends, resolve
 from mlgitops.plan.observed import Observed, observe
 from mlgitops.plan.revisions import Revision, render
 from mlgitops.plan.rollout import step, wake
+from mlgitops.plan.summaries import override_status, stage_status
 
 __all__ = [
     "Blocked",
@@ -23,8 +24,12 @@ __all__ = [
     "Revision",
     "children",
     "observe",
+    "override_ends",
+    "override_status",
     "render",
     "resolve",
+    "stage_status",
     "step",
+    "surplus",
     "wake",
 ]

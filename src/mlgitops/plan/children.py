@@ -7,7 +7,7 @@ CI and in the operator. Each object holds only the fields that we own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mlgitops.api import API_VERSION, DeploymentStatus, ModelDeployment
@@ -48,6 +48,28 @@ def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revisi
             made.append(_route(family, status, [known[name] for name in running]))
     # Two revisions of one version share their settings.
     return tuple({(raw["kind"], raw["metadata"]["name"]): raw for raw in made}.values())
+
+
+def surplus(inputs: Inputs, status: DeploymentStatus, owned: Iterable[Raw], wanted: Iterable[Raw]) -> list[Raw]:
+    """Return the owned objects that are no longer wanted.
+
+    Nothing of a revision that the status still counts on is among them, even when its
+    ControllerRevision is gone and nothing can be rendered for it any more.
+    """
+    name = inputs.deployment.metadata.name
+    keys = {(raw["kind"], raw["metadata"]["name"]) for raw in wanted}
+    running = sizes(inputs.deployment, status)
+    references = (status.active, status.target, *status.retiring)
+    places = {pods.settings_name(name, kept.digest) for kept in references if kept and kept.revision in running}
+    found = []
+    for raw in owned:
+        kind, child = raw["kind"], raw["metadata"]["name"]
+        of_deployment = child == name and (kind != "HTTPRoute" or inputs.deployment.spec.route is not None)
+        in_use = raw["metadata"].get("labels", {}).get(labels.REVISION) in running
+        in_use = in_use or (kind == "ConfigMap" and child in places)
+        if (kind, child) not in keys and not of_deployment and not in_use:
+            found.append(raw)
+    return found
 
 
 class _Family:
@@ -143,7 +165,6 @@ def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str
     if settings:
         place = pods.settings_name(family.name, revision.digest)
         yield family.object("v1", "ConfigMap", place, {"data": dict(settings)})
-    yield family.object("v1", "Service", name, {"spec": _service_spec(selector)}, revision=revision)
     template: Raw = {**revision.template}
     template["metadata"] = {**template["metadata"], "labels": family.labels(revision)}
     deployment = {
@@ -154,6 +175,7 @@ def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str
         "template": template,
     }
     yield family.object("apps/v1", "Deployment", name, {"spec": deployment}, revision=revision)
+    yield family.object("v1", "Service", name, {"spec": _service_spec(selector)}, revision=revision)
     budget = {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",

@@ -1,0 +1,112 @@
+"""ModelDeployments: resolve, observe, decide, write the status, then apply what follows from it.
+
+The order is the whole trick. The status is written before anything is changed, with the
+resourceVersion that was read, so a decision on an old copy is refused and a process
+that dies at any point finds its own intention again. All judgement lies in ``plan``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlgitops import api, kube, plan
+from mlgitops.api import DeploymentStatus, ModelDeployment, conditions
+from mlgitops.errors import InvalidError
+from mlgitops.kube import Key, Raw
+from mlgitops.operator import kinds, statuses
+from mlgitops.operator.deployments import related
+from mlgitops.operator.deployments.catalog import CachedCatalog
+from mlgitops.operator.runtime import Context, Controller, Result, Stalled
+
+# Seconds until a name that somebody else's object has is looked at again.
+_NAME_TAKEN_AGAIN = 5.0
+
+
+def controller() -> Controller:
+    """Return the controller of ModelDeployments."""
+    return Controller(
+        resource=kinds.MODEL_DEPLOYMENTS,
+        reconcile=reconcile,
+        watches=related.WATCHES,
+        indexes=(related.PODS, related.BY_MODEL, related.BY_STAGE, *related.CHILDREN.values()),
+    )
+
+
+async def reconcile(key: Key, context: Context) -> Result:
+    """Bring one ModelDeployment a step nearer to what git says."""
+    raw = context.get(kinds.MODEL_DEPLOYMENTS, key)
+    if raw is None or "deletionTimestamp" in raw["metadata"]:
+        return Result()  # the children go with their owner
+    deployment = _read(raw)
+    now = context.now()
+    inputs = plan.resolve(deployment, CachedCatalog(context.caches, key[0]), now)
+    owned = _owned(context, deployment)
+    seen = plan.observe(
+        deployment.metadata.name,
+        owned,
+        context.lookup(related.PODS, key),
+        routed=deployment.spec.route is not None,
+    )
+    status = plan.step(inputs, deployment.status, seen, now)
+    wanted = plan.children(inputs, status, seen.revisions)
+    taken = _taken(context, deployment, wanted)
+    if taken:
+        inputs = replace(inputs, blocked=taken)
+        status = plan.step(inputs, deployment.status, seen, now)
+        await _write(context, raw, deployment, status)
+        return Result(after=_NAME_TAKEN_AGAIN)
+    await _write(context, raw, deployment, status)
+    if not inputs.suspended(now):
+        for child in wanted:
+            await context.apply(child)
+        for child in plan.surplus(inputs, status, owned, wanted):
+            await context.delete(child)
+    again = plan.wake(inputs, status, now)
+    return Result(after=None if again is None else again.total_seconds())
+
+
+def _read(raw: Raw) -> ModelDeployment:
+    try:
+        found = api.parse(raw)
+    except InvalidError as error:
+        raise Stalled(str(error), reason="Invalid") from error
+    assert isinstance(found, ModelDeployment)
+    return found
+
+
+def _owned(context: Context, deployment: ModelDeployment) -> list[Raw]:
+    uid = deployment.metadata.uid
+    return [raw for index in related.CHILDREN.values() for raw in context.lookup(index, uid)]
+
+
+def _taken(context: Context, deployment: ModelDeployment, wanted: tuple[Raw, ...]) -> plan.Blocked | None:
+    """Return a block when a child's name belongs to an object that is not ours; we take nothing over."""
+    resources = {kind.kind: kind for kind in related.CHILD_KINDS}
+    for child in wanted:
+        live = context.get(resources[child["kind"]], kube.key_of(child))
+        if live and not _is_owned(live, deployment):
+            name = f"{child['kind']} {child['metadata']['name']}"
+            message = f"{name} exists and belongs to somebody else; delete it, or rename this ModelDeployment"
+            return plan.Blocked("NameTaken", message)
+    return None
+
+
+def _is_owned(raw: Raw, deployment: ModelDeployment) -> bool:
+    owners = raw["metadata"].get("ownerReferences", ())
+    return any(owner["uid"] == deployment.metadata.uid and owner.get("controller") for owner in owners)
+
+
+async def _write(context: Context, raw: Raw, deployment: ModelDeployment, status: DeploymentStatus) -> None:
+    if status == deployment.status:
+        return
+    await statuses.write(context, raw, replace(deployment, status=status))
+    _tell(context, raw, deployment.status, status)
+
+
+def _tell(context: Context, raw: Raw, before: DeploymentStatus, after: DeploymentStatus) -> None:
+    """Post an Event when what Ready says has changed."""
+    old = conditions.find(before.conditions, conditions.READY)
+    new = conditions.find(after.conditions, conditions.READY)
+    if new and (old is None or old.reason != new.reason):
+        stalled = conditions.is_true(after.conditions, conditions.STALLED)
+        context.event(raw, new.reason, new.message[:1024], "Warning" if stalled else "Normal")
