@@ -1,0 +1,49 @@
+"""The one table of formats: how far each can be trusted, what it is kept in and what it needs.
+
+Safety classes: *data* can only describe a model, *confined* may hold code that its
+loader keeps in bounds, *code* runs whatever the file says and is loaded only where a
+ModelVersion and the policy both allow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from mlgitops.errors import InputError
+
+Safety = Literal["data", "confined", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: its safety class, file in the package, extra to install and packages whose versions matter."""
+
+    safety: Safety
+    file: str
+    extra: str
+    packages: tuple[str, ...]
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "skops": Format("data", "model.skops", "sklearn", ("scikit-learn", "skops", "numpy", "scipy")),
+    "onnx": Format("data", "model.onnx", "onnx", ("onnx", "onnxruntime", "numpy")),
+    "xgboost": Format("data", "model.ubj", "xgboost", ("xgboost", "numpy")),
+}
+
+
+def choose(model: Any) -> str:
+    """Return the format that fits a model, told from the packages its classes come from.
+
+    Raises:
+        InputError: none fits; the message names the type and what can be saved.
+    """
+    roots = {base.__module__.partition(".")[0] for base in type(model).__mro__}
+    for root, name in (("xgboost", "xgboost"), ("onnx", "onnx"), ("sklearn", "skops")):
+        if root in roots:
+            return name
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise InputError(
+        f"a {kind} cannot be saved; expected a scikit-learn estimator, an XGBoost model or an ONNX ModelProto"
+    )

@@ -1,0 +1,49 @@
+"""From a folder to a model in memory: verify first, then trust as little as the format allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from mlgitops import digest as digests
+from mlgitops.errors import InputError, require
+from mlgitops.packages.formats import FORMATS
+from mlgitops.packages.loaded import LoadedModel
+from mlgitops.packages.package import inspect
+
+
+def load(
+    folder: Path, *, digest: str | None = None, trusted_types: Sequence[str] = (), allow_code: bool = False
+) -> LoadedModel:
+    """Verify a package, every byte of it, and load its model.
+
+    Args:
+        folder: the package.
+        digest: the digest that it must have; without one it must at least match its own manifest.
+        trusted_types: types that a skops package may use beyond those that we ship as trusted.
+        allow_code: whether a format that runs code may be loaded.
+
+    Raises:
+        NotFoundError: the folder is no package.
+        IntegrityError: it is not what its digest promises.
+        InputError: it wants more trust than it was given, or cannot be read.
+        MissingExtraError: its framework is not installed.
+    """
+    package = inspect(folder)
+    digests.verify(folder, digest or package.digest)
+    if package.safety == "code" and not allow_code:
+        raise InputError(
+            f"{folder} is of the format {package.format}, which runs code when loaded; "
+            f"allow it in both the ModelVersion and the PromotionPolicy (spec.formats.allowCode)"
+        )
+    return LoadedModel(package, flavor(package.format).open_package(package, trusted_types))
+
+
+def flavor(name: str) -> ModuleType:
+    """Import the module that writes and loads a format.
+
+    Raises:
+        MissingExtraError: its framework is not installed.
+    """
+    return require(f"mlgitops.packages.flavors.{name}", FORMATS[name].extra)
