@@ -30,6 +30,23 @@ def is_version(text: str) -> bool:
     return _VERSION.fullmatch(text) is not None
 
 
+def from_foreign(text: str) -> str:
+    """Return the name that a foreign one maps to: ``RandomForestModel`` to ``random-forest-model``.
+
+    Raises:
+        InputError: nothing of it can stand in a name.
+    """
+    if is_name(text):
+        return text
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", text)
+    name = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-").lstrip("0123456789-")[:NAME_LENGTH].rstrip("-")
+    if not is_name(name):
+        raise InputError(
+            f"{text!r} cannot be made a name of lower-case letters, digits and dashes; give one with --model"
+        )
+    return name
+
+
 def model_version(model: str, version: str | int) -> str:
     """Return the name of a ModelVersion."""
     return f"{model}.{version}"

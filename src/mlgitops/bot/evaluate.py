@@ -11,7 +11,7 @@ from typing import Any
 
 from mlgitops import artifacts, digest
 from mlgitops.api import ModelVersion
-from mlgitops.bot import sandbox
+from mlgitops.bot import find, sandbox
 from mlgitops.bot.context import Context, signing_key
 from mlgitops.bot.losses import Metric, metrics
 from mlgitops.errors import InputError, require
@@ -59,9 +59,8 @@ def evaluate(
         CheckFailedError: a model could not be loaded or did not predict.
     """
     key = signing_key(context.config)
-    challenger = context.tree.version(model, version)
-    current = context.tree.find_stage(model, stage)
-    champion = context.tree.version(model, current.spec.version) if current else None
+    challenger = find.version(context.tree, model, version)
+    champion = find.champion(context.tree, model, stage)
     if champion and champion.spec.version == version:
         champion = None  # nothing is its own rival
     with tempfile.TemporaryDirectory(prefix="mlgitops-evaluate-") as scratch:

@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from mlgitops import api, digest, packages
 from mlgitops.api import Metadata, ModelVersion, Reference
@@ -26,7 +25,8 @@ from mlgitops.api.model import (
     Tensor,
     TensorSignature,
 )
-from mlgitops.errors import InputError, InvalidError
+from mlgitops.errors import InputError
+from mlgitops.registry import schema
 from mlgitops.tracking import LoggedModel, RunRecord
 from mlgitops.tracking.remote import Pushed
 
@@ -85,7 +85,10 @@ def _source(record: RunRecord) -> Source | None:
     if found is None or not found.commit:
         return None
     return Source(
-        repository=found.repository or None, commit=found.commit, dirty=found.dirty, entry_point=found.entry_point or None
+        repository=found.repository or None,
+        commit=found.commit,
+        dirty=found.dirty,
+        entry_point=found.entry_point or None,
     )
 
 
@@ -124,13 +127,13 @@ def from_inbox(data: bytes) -> tuple[ModelVersion, str]:
         raise InputError(f"run.json is not JSON: {error}") from error
     if not isinstance(found, Mapping) or found.get("schema") != SCHEMA:
         raise InputError(f"run.json is not of schema {SCHEMA}; propose again with this version of mlgitops")
-    version = api.parse(_mapping(found.get("version")))
+    raw = found.get("version")
+    if not isinstance(raw, dict):
+        raise InputError("run.json holds no version; propose again with this version of mlgitops")
+    problems = schema.findings(raw)
+    if problems:
+        raise InputError(f"run.json is not a ModelVersion: {problems[0]}")
+    version = api.parse(raw)
     if not isinstance(version, ModelVersion):
         raise InputError(f"run.json holds a {type(version).__name__}, expected a ModelVersion")
     return numbered(version, UNNUMBERED), str(found.get("by", ""))[:200]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidError([])
-    return value

@@ -1,0 +1,47 @@
+"""What a verb's arguments name, or an error that lists what exists."""
+
+from __future__ import annotations
+
+from mlgitops.api import Model, ModelVersion
+from mlgitops.errors import NotFoundError
+from mlgitops.registry import Tree
+
+
+def model(tree: Tree, name: str) -> Model:
+    """Return a model by its name.
+
+    Raises:
+        NotFoundError: there is none; the message lists those there are.
+    """
+    found = tree.model(name)
+    if found is None:
+        known = ", ".join(sorted(other.metadata.name for other in tree.all(Model))) or "none yet"
+        raise NotFoundError(f"the registry has no model {name!r}; known: {known}")
+    return found
+
+
+def version(tree: Tree, model_name: str, number: str) -> ModelVersion:
+    """Return a version by its number.
+
+    Raises:
+        NotFoundError: model or version do not exist; the message lists those that do.
+    """
+    model(tree, model_name)
+    found = tree.version(model_name, number)
+    if found is None:
+        known = ", ".join(other.spec.version for other in tree.versions(model_name)) or "none yet"
+        raise NotFoundError(f"model {model_name} has no version {number!r}; known: {known}")
+    return found
+
+
+def champion(tree: Tree, model_name: str, stage: str) -> ModelVersion | None:
+    """Return what a stage names now, or None when it names nothing yet.
+
+    Raises:
+        NotFoundError: the model has no such stage; the message lists those it has.
+    """
+    stages = [found.name for found in model(tree, model_name).spec.stages]
+    if stage not in stages:
+        raise NotFoundError(f"model {model_name} has no stage {stage!r}; known: {', '.join(stages)}")
+    current = tree.stage(model_name, stage)
+    return version(tree, model_name, current.spec.version) if current else None

@@ -1,0 +1,67 @@
+"""``mlgitops bot inbox``: waiting inbox branches become pull requests.
+
+A branch was pushed by somebody who may push and nothing else: its content is judged as hostile
+data, its artifact is read only where the policy allows, and nothing of it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlgitops import artifacts
+from mlgitops.api import ModelVersion
+from mlgitops.bot import proposal
+from mlgitops.bot.context import Context
+from mlgitops.bot.propose import INBOX, Proposed, open_proposal
+from mlgitops.errors import InputError, MlgitopsError, NotFoundError
+from mlgitops.git import ls_remote
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What became of one inbox branch: a proposal, or the reason why it still waits."""
+
+    branch: str
+    proposed: Proposed | None
+    problem: str = ""
+
+
+def inbox(context: Context) -> Iterator[Waiting]:
+    """Turn every waiting branch into a pull request and delete it; a bad one stays and is named.
+
+    Raises:
+        OutsideError: the remote cannot be read.
+    """
+    for ref, commit in sorted(ls_remote(context.url, f"refs/heads/{INBOX}/*").items()):
+        branch = ref.removeprefix("refs/heads/")
+        try:
+            proposed = _take(context, ref, commit)
+        except MlgitopsError as error:
+            yield Waiting(branch, None, str(error))
+            continue
+        context.repository.push(context.url, {ref: None}, {ref: commit})
+        yield Waiting(branch, proposed)
+
+
+def _take(context: Context, ref: str, commit: str) -> Proposed:
+    context.repository.fetch(context.url, f"+{ref}:refs/mlgitops/inbox/{commit}")
+    files = context.repository.tree(commit)
+    if "run.json" not in files:
+        raise NotFoundError(f"{ref} has no file run.json")
+    if files.size("run.json") > proposal.LARGEST:
+        raise InputError(f"{ref}: run.json has {files.size('run.json')} bytes, an inbox takes {proposal.LARGEST}")
+    version, by = proposal.from_inbox(files["run.json"])
+    _check_artifact(context, version)
+    return open_proposal(context, version, by=by)
+
+
+def _check_artifact(context: Context, version: ModelVersion) -> None:
+    policy = context.tree.policy(version.spec.model_ref.name)
+    prefixes = policy.spec.artifacts.prefixes if policy else ()
+    artifact = version.spec.artifact
+    if not artifacts.within(artifact.uri, prefixes):
+        raise InputError(
+            f"{artifact.uri} lies outside the policy's artifact prefixes ({', '.join(prefixes) or 'none'})"
+        )
+    artifacts.check(artifact.uri, artifact.digest)

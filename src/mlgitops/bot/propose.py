@@ -1,0 +1,151 @@
+"""``mlgitops propose``: a run's model becomes a pull request that adds a ModelVersion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgitops import registry, tracking
+from mlgitops.api import Metadata, Model, ModelVersion, Reference, names
+from mlgitops.api.model import ModelSpec, Stage
+from mlgitops.bot import proposal
+from mlgitops.bot.context import Context, actor
+from mlgitops.bot.inert import code, plain
+from mlgitops.config import Config
+from mlgitops.errors import InputError, OutsideError
+from mlgitops.forge import Pull
+from mlgitops.git import ls_remote
+from mlgitops.registry import layout
+from mlgitops.tracking import LoggedModel, RunRecord
+from mlgitops.tracking.remote import push
+
+INBOX = "mlgitops-inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What came of a proposal: a pull request, or an inbox branch that waits for one."""
+
+    model: str
+    version: int | None
+    digest: str
+    title: str
+    pull: Pull | None = None
+    branch: str = ""
+
+
+def propose(
+    context: Context, run: str, *, model: str | None = None, root: Path | None = None, inbox: bool = False
+) -> Proposed:
+    """Upload a run's model by its digest and ask for a version of it.
+
+    Whoever may push to the registry's ledger reserves the number and opens the pull request; with
+    ``inbox`` only a branch is pushed, and ``mlgitops bot inbox`` does the rest with the bot's rights.
+
+    Args:
+        context: the registry.
+        run: the run's id, or the beginning of it.
+        model: the name of the logged model, when the run has several.
+        root: where run records lie; default: as for training.
+        inbox: push a branch only.
+
+    Raises:
+        InputError: the run has no such model, or its model is registered already.
+        OutsideError: store, remote or forge cannot be reached.
+    """
+    record = tracking.read(tracking.find(root or tracking.root(), run))
+    logged = _choose(record, model)
+    name = names.from_foreign(model or logged.name)
+    version = proposal.from_run(record, logged, push(record, context.store), name)
+    if inbox:
+        return _push_branch(context, record.id, version)
+    return open_proposal(context, version, by=actor())
+
+
+def _choose(record: RunRecord, wanted: str | None) -> LoggedModel:
+    if len(record.models) == 1:
+        return record.models[0]
+    named = [found for found in record.models if found.name == wanted]
+    if named:
+        return named[-1]
+    known = ", ".join(found.name for found in record.models)
+    if not known:
+        raise InputError(f"run {record.id} logged no model; call mlgitops.log_model(model, name=…) while it runs")
+    raise InputError(f"run {record.id} logged several models; choose one with --model: {known}")
+
+
+def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Proposed:
+    """Reserve a number for a version and open the pull request that adds it; doing so twice is doing it once."""
+    name = version.spec.model_ref.name
+    found = version.spec.artifact.digest
+    for other in context.tree.versions(name):
+        if other.spec.artifact.digest == found:
+            raise InputError(f"this model is registered already, as {name}:{other.spec.version}")
+    number = context.ledger.reserve(
+        name, found, version.spec.run.id if version.spec.run else "", by, _taken(context, name)
+    )
+    version = proposal.numbered(version, str(number))
+    files = {layout.version(name, number): registry.write(version)}
+    if context.tree.model(name) is None:
+        files[layout.model(name)] = registry.write(first_model(context.config, name))
+    title = f"Propose {name}:{number}"
+    commit = context.repository.commit(context.base, files, f"{title}\n\nRun {_run_of(version)}, {found}\n")
+    pull = context.forge.open_pull(f"mlgitops/propose/{name}.{number}", context.branch, commit, title, _body(version))
+    return Proposed(name, number, found, title, pull)
+
+
+def _taken(context: Context, model: str) -> Iterable[int]:
+    yield from (int(version.spec.version) for version in context.tree.versions(model))
+    prefix = f"mlgitops/propose/{model}."
+    for pull in context.forge.pulls("open"):
+        number = pull.head_ref.removeprefix(prefix)
+        if pull.head_ref.startswith(prefix) and names.is_version(number):
+            yield int(number)
+
+
+def first_model(config: Config, name: str) -> Model:
+    """Return the Model that comes with its first version, as ``[defaults]`` of mlgitops.toml has it."""
+    defaults = config.values.get("defaults", {})
+    chosen = [str(stage) for stage in defaults.get("stages", ("staging", "production"))]
+    stages = tuple(Stage(stage, tuple(chosen[index - 1 : index])) for index, stage in enumerate(chosen))
+    policy = defaults.get("policy")
+    return Model(
+        Metadata(name),
+        ModelSpec(
+            stages=stages,
+            owners=tuple(str(owner) for owner in defaults.get("owners", ())),
+            policy_ref=Reference(str(policy)) if policy else None,
+        ),
+    )
+
+
+def _push_branch(context: Context, run: str, version: ModelVersion) -> Proposed:
+    branch = f"{INBOX}/{run}"
+    commit = context.repository.commit(None, {"run.json": proposal.to_inbox(version, actor())}, f"Propose run {run}\n")
+    ref = f"refs/heads/{branch}"
+    try:
+        context.repository.push(context.url, {ref: commit}, {ref: None})
+    except OutsideError:
+        if ref not in ls_remote(context.url, ref):
+            raise  # neither pushed now nor waiting from an earlier attempt
+    name = version.spec.model_ref.name
+    return Proposed(name, None, version.spec.artifact.digest, f"Propose {name} from run {run}", branch=branch)
+
+
+def _run_of(version: ModelVersion) -> str:
+    return plain(version.spec.run.id) if version.spec.run else "unknown"
+
+
+def _body(version: ModelVersion) -> str:
+    spec = version.spec
+    lines = [f"Adds {code(version.metadata.name)}, proposed from run {code(_run_of(version))}.", ""]
+    lines += ["| what | value |", "|---|---|", f"| digest | {code(spec.artifact.digest)} |"]
+    lines += [f"| format | {code(spec.artifact.format)} |", f"| artifact | {code(spec.artifact.uri)} |"]
+    if spec.source and spec.source.commit:
+        state = " with uncommitted changes" if spec.source.dirty else ""
+        lines.append(f"| source | {code(spec.source.commit[:12])}{state} |")
+    lines += [f"| data set {code(found.name)} | {code(found.digest)} |" for found in spec.datasets]
+    lines += [f"| metric {code(found.name)} (claimed) | {code(found.value)} |" for found in spec.metrics[:50]]
+    lines += [f"| parameter {code(found.name)} | {code(found.value)} |" for found in spec.params[:50]]
+    return "\n".join(lines)
