@@ -10,21 +10,28 @@ scaffold             a new registry repo
 history              which version a stage named, and since when
 """
 
-from mlgitops.registry import edit, layout
+from mlgitops.registry import edit, layout, owners
 from mlgitops.registry.canonical import write
+from mlgitops.registry.history import Naming, history
 from mlgitops.registry.rules import validate
+from mlgitops.registry.scaffold import Settings, scaffold
 from mlgitops.registry.tree import Entry, Tree, load, load_files, policy_name, read, read_files
 
 __all__ = [
     "Entry",
+    "Naming",
+    "Settings",
     "Tree",
     "edit",
+    "history",
     "layout",
     "load",
     "load_files",
+    "owners",
     "policy_name",
     "read",
     "read_files",
+    "scaffold",
     "validate",
     "write",
 ]

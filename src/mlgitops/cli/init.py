@@ -1,0 +1,82 @@
+"""``mlgitops init``: a new registry repo, and the key that signs evaluations."""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Make a registry repository.")
+
+_NOT_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Output(StrEnum):
+    """How the result is printed."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the new repository.")] = Path(),
+    url: Annotated[str, typer.Option(help="Its git remote; default: the folder itself.")] = "",
+    store: Annotated[str, typer.Option(help="Where packages are uploaded: s3://… or file://…")] = "",
+    owners: Annotated[str, typer.Option(help="Who reviews, separated by commas.")] = "",
+    stages: Annotated[str, typer.Option(help="The stages of a new model in their order.")] = "staging,production",
+    environment: Annotated[str, typer.Option(help="The first environment.")] = "default",
+    namespace: Annotated[str, typer.Option(help="Its namespace.")] = "models",
+    interval: Annotated[str, typer.Option(help="How often the cluster looks; default: 1m, 1s for file://")] = "",
+    output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.table,
+) -> None:
+    """Write the files of a new registry, and a signing key for evaluations unless there is one.
+
+    Example: mlgitops init registry --url git@example.com:team/registry.git --store s3://models
+    """
+    from mlgitops import registry
+
+    folder = folder.resolve()
+    url = url or folder.as_uri()
+    name = _NOT_NAME.sub("-", url.rstrip("/").removesuffix(".git").rpartition("/")[2]) or "registry"
+    key, public = _signing_key(name)
+    settings = registry.Settings(
+        url=url,
+        store=store or (folder.parent / f"{folder.name}-store").as_uri(),
+        name=name,
+        owners=_listed(owners),
+        stages=_listed(stages),
+        environment=environment,
+        namespace=namespace,
+        interval=interval or ("1s" if url.startswith("file://") else "1m"),
+        public_key=public,
+    )
+    written = [str(path.relative_to(folder)) for path in registry.scaffold(folder, settings)]
+    if output is Output.json:
+        typer.echo(json.dumps({"folder": str(folder), "files": written, "key": str(key), "publicKey": public}))
+        return
+    for path in written:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"signing key: {key} (keep it; CI reads it from MLGITOPS_SIGNING_KEY)")
+    typer.echo(f"next: commit and push {folder}, then: kubectl apply --server-side -f clusters/{environment}.yaml")
+
+
+def _signing_key(name: str) -> tuple[Path, str]:
+    """Return the registry's key file, made when it is missing, and its public half."""
+    from mlgitops import config
+    from mlgitops.evidence import Key
+
+    path = config.config_dir() / "keys" / f"{name}.key"
+    if path.exists():
+        return path, Key.load(path).public
+    key = Key.generate()
+    key.save(path)
+    return path, key.public
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,71 @@
+"""``mlgitops validate``: every mistake of a registry at once, by file and line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlgitops.errors import NotFoundError, Problem
+
+app = typer.Typer(help="Find every mistake in a registry.")
+
+_INVALID = 2
+
+
+class Output(StrEnum):
+    """How the result is printed."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(help="The registry, or a file or folder in it.")] = Path(),
+    base: Annotated[str, typer.Option(help="A commit that it shall replace; finds what must not change.")] = "",
+    output: Annotated[Output, typer.Option(help="How the problems are printed.")] = Output.table,
+) -> None:
+    """Print every mistake of a registry with file, line, field and cure; exit 2 when there is one.
+
+    Examples: mlgitops validate
+              mlgitops validate registry/models/iris --base origin/main
+    """
+    from mlgitops import registry
+    from mlgitops.git import Repository
+
+    root = _root(path.resolve())
+    tree = registry.read(root)
+    before = registry.load((Repository.open(root), base)) if base else None
+    below = path.resolve().relative_to(root).as_posix()
+    problems = [problem for problem in registry.validate(tree, before) if _concerns(problem, below)]
+    if output is Output.json:
+        found = [dataclasses.asdict(problem) for problem in problems]
+        typer.echo(json.dumps({"ok": not problems, "objects": len(tree.entries), "problems": found}))
+    else:
+        for problem in problems:
+            typer.echo(_inert(str(problem)))
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else "no problems"
+        typer.echo(f"{len(tree.entries)} objects read, {count}", err=bool(problems))
+    if problems:
+        raise typer.Exit(_INVALID)
+
+
+def _root(path: Path) -> Path:
+    for folder in (path, *path.parents):
+        if (folder / "registry").is_dir():
+            return folder
+    raise NotFoundError(f"{path} lies in no registry (a folder with registry/ in it); make one with: mlgitops init")
+
+
+def _concerns(problem: Problem, below: str) -> bool:
+    return below == "." or problem.file == below or problem.file.startswith(f"{below}/")
+
+
+def _inert(text: str) -> str:
+    """Return a text that cannot steer a terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
