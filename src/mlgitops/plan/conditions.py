@@ -18,7 +18,7 @@ from mlgitops.plan import labels, observed, revisions
 from mlgitops.plan.inputs import Inputs, override_ends
 from mlgitops.plan.observed import Observed
 from mlgitops.plan.times import stamp
-from mlgitops.plan.traffic import settled, weights
+from mlgitops.plan.traffic import ready_by, settled, weights
 
 # A container that ended badly so often while its revision rolls out is not tried further.
 CRASHES: Final = 2
@@ -106,16 +106,16 @@ def _stalled(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: date
         refused = status.refused
         said = f"version {refused.version} (revision {refused.revision}) failed: {refused.reason}: {refused.message}"
         return _Word("RolledBack", f"{said}; name another version, or annotate {labels.RETRY}={refused.revision}")
-    return _broken(status, seen)
+    return _broken(inputs, status, seen, now)
 
 
-def _broken(status: DeploymentStatus, seen: Observed) -> _Word | None:
+def _broken(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: datetime) -> _Word | None:
     """Return what keeps the target from serving that the cluster alone cannot cure."""
     if status.target is None:
         return None
     failure = seen.of(status.target.revision).failure
     if failure is None:
-        return None
+        return _late(inputs, status, now, "")
     version = status.target.version
     if failure.corrupt:
         digests = f"expected digest {failure.expected or status.target.digest}, found {failure.found or 'another'}"
@@ -125,6 +125,14 @@ def _broken(status: DeploymentStatus, seen: Observed) -> _Word | None:
     if status.active is None and failure.crashes >= CRASHES:
         ended = f"container {failure.container} of version {version} ended {failure.crashes} times"
         return _Word(failure.reason, f"{ended}: {failure.message}; it is tried again with back-off")
+    return _late(inputs, status, now, f": {failure.reason}: {failure.message}")
+
+
+def _late(inputs: Inputs, status: DeploymentStatus, now: datetime, because: str) -> _Word | None:
+    """Return that a first roll-out should be ready by now; any other would have been rolled back."""
+    rollout = status.rollout
+    if rollout and rollout.phase == "Starting" and not status.active and ready_by(inputs.deployment, rollout) <= now:
+        return _Word("NotReadyInTime", f"no pod is ready since {rollout.started_at}{because}")
     return None
 
 

@@ -31,15 +31,15 @@ from mlgitops.api.deployment import (
 from mlgitops.plan import labels
 from mlgitops.plan.conditions import CRASHES, describe
 from mlgitops.plan.inputs import Inputs, override_ends
-from mlgitops.plan.observed import Observed
+from mlgitops.plan.observed import Observed, Pods
 from mlgitops.plan.recovery import is_lost, recover
 from mlgitops.plan.revisions import Revision, render
 from mlgitops.plan.times import duration, moment, stamp
-from mlgitops.plan.traffic import ALL, DRAIN, needed, settled, sizes, step_weight
+from mlgitops.plan.traffic import ALL, DRAIN, needed, ready_by, settled, sizes, step_weight
 
-# A revision whose pods are not ready by then has failed; Kubernetes' own limit.
-READY_WITHIN: Final = timedelta(minutes=10)
 HISTORY: Final = 5
+# While only a repair can help, the clock is set back so often and not on every look.
+_PATIENCE: Final = timedelta(minutes=1)
 
 
 def step(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: datetime) -> DeploymentStatus:
@@ -65,19 +65,17 @@ def wake(inputs: Inputs, status: DeploymentStatus, now: datetime) -> timedelta |
         due = [moment(spec.suspend.until)] if spec.suspend and spec.suspend.until else []
     elif status.rollout:
         due.extend(_deadlines(inputs, status.rollout))
-    waiting = [math.ceil((time - now).total_seconds()) for time in due]
-    return timedelta(seconds=max(0, min(waiting))) if waiting else None
+    # What is due already has had its effect in the step before.
+    ahead = [time - now for time in due if time > now]
+    return timedelta(seconds=math.ceil(min(ahead).total_seconds())) if ahead else None
 
 
 def _deadlines(inputs: Inputs, rollout: RolloutStatus) -> list[datetime]:
-    since = moment(rollout.step_started_at)
     if rollout.phase == "Starting":
-        return [
-            min(since + READY_WITHIN, moment(rollout.started_at) + duration(inputs.deployment.spec.rollout.deadline))
-        ]
+        return [ready_by(inputs.deployment, rollout)]
     if rollout.phase == "Pausing":
         pause = inputs.deployment.spec.rollout.steps[rollout.step].pause if _in_steps(inputs, rollout) else "0s"
-        return [] if pause == INDEFINITE else [since + duration(pause)]
+        return [] if pause == INDEFINITE else [moment(rollout.step_started_at) + duration(pause)]
     return []
 
 
@@ -144,7 +142,7 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
         return _refuse(inputs, status, *refusal, now)
     if _commands(inputs, labels.PAUSE, status.target.revision):
         return status
-    rollout = status.rollout
+    rollout = _patient(status.rollout, observed.of(status.target.revision), now)
     ready = observed.of(status.target.revision).ready
     if rollout.weight and status.active and not ready:
         # Nobody answers for the new revision's share: give it back until somebody does.
@@ -165,6 +163,13 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
     return status
 
 
+def _patient(rollout: RolloutStatus, pods: Pods, now: datetime) -> RolloutStatus:
+    """Begin the time to become ready again while the artifact waits for its repair."""
+    stuck = rollout.phase == "Starting" and pods.failure is not None and pods.failure.permanent
+    again = moment(rollout.step_started_at) + _PATIENCE <= now
+    return replace(rollout, step_started_at=stamp(now)) if stuck and again else rollout
+
+
 def _in_steps(inputs: Inputs, rollout: RolloutStatus) -> bool:
     return rollout.step < len(inputs.deployment.spec.rollout.steps)
 
@@ -181,14 +186,16 @@ def _refusal(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: 
     assert status.rollout is not None and status.target is not None
     if _commands(inputs, labels.ABORT, status.target.revision):
         return "Aborted", f"annotation {labels.ABORT} names revision {status.target.revision}"
-    failure = observed.of(status.target.revision).failure
+    pods = observed.of(status.target.revision)
+    failure = pods.failure
     if failure and failure.permanent:
         # Not the revision's fault: whoever repairs the artifact lets it go on.
         return None
     if failure and failure.crashes >= CRASHES:
         code = "" if failure.exit_code is None else f" with exit code {failure.exit_code}"
         return failure.reason, f"container {failure.container} ended {failure.crashes} times{code}: {failure.message}"
-    if status.rollout.phase == "Starting" and min(_deadlines(inputs, status.rollout)) <= now:
+    enough = pods.ready >= needed(inputs.deployment, step_weight(inputs.deployment, status.rollout.step))
+    if status.rollout.phase == "Starting" and not enough and ready_by(inputs.deployment, status.rollout) <= now:
         because = f": {failure.reason}: {failure.message}" if failure else ""
         return "NotReadyInTime", f"not ready since {status.rollout.step_started_at}{because}"
     return None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from mlgitops.api import DeploymentStatus, ModelDeployment
+from mlgitops.api.deployment import RolloutStatus
 from mlgitops.plan.observed import Observed
+from mlgitops.plan.times import duration, moment
 
 # How long a revision keeps its pods after the gateway has stopped to send to it.
 DRAIN: Final = timedelta(seconds=5)
+
+# A step whose pods are not ready by then has failed; Kubernetes' own limit. A shorter
+# spec.rollout.deadline cuts it.
+READY_WITHIN: Final = timedelta(minutes=10)
 
 ALL: Final = 100
 
@@ -34,6 +40,11 @@ def step_weight(deployment: ModelDeployment, step: int) -> int:
 def needed(deployment: ModelDeployment, weight: int) -> int:
     """Return how many pods must be ready before a revision takes a share of traffic, rounded up."""
     return max(1, -(-deployment.spec.replicas * weight // ALL)) if deployment.spec.replicas else 0
+
+
+def ready_by(deployment: ModelDeployment, rollout: RolloutStatus) -> datetime:
+    """Return when a step that waits for ready pods has failed."""
+    return moment(rollout.step_started_at) + min(READY_WITHIN, duration(deployment.spec.rollout.deadline))
 
 
 def sizes(deployment: ModelDeployment, status: DeploymentStatus) -> dict[str, int]:
