@@ -24,7 +24,9 @@ async def serve(kubeconfig: Path, address: str, port: int) -> None:
         proxy = Proxy(state)
         await proxy.start()
         # access_log: a line for each request would cost more than moving it.
-        runner = web.ServerRunner(web.Server(proxy.handle, access_log=None, keepalive_timeout=75.0))
+        runner = web.ServerRunner(
+            web.Server(proxy.handle, access_log=None, keepalive_timeout=75.0), shutdown_timeout=1.0
+        )
         await runner.setup()
         # Nothing listens before the first complete lists are there: an early 404 would be a lie.
         await web.TCPSite(runner, address, port, backlog=1024).start()

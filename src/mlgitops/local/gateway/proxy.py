@@ -241,29 +241,34 @@ async def _relay(request: web.BaseRequest, rule: Rule, answer: aiohttp.ClientRes
 
 def _request_headers(request: web.BaseRequest, rule: Rule) -> CIMultiDict[str]:
     headers = _end_to_end(request.headers)
-    came_by = headers.get("X-Forwarded-For")
+    came_by = headers.get("x-forwarded-for")
     client = request.remote or "unknown"
-    headers["X-Forwarded-For"] = f"{came_by}, {client}" if came_by else client
-    headers["X-Forwarded-Host"] = request.headers.get(hdrs.HOST, "")
-    headers["X-Forwarded-Proto"] = request.scheme
+    headers["x-forwarded-for"] = f"{came_by}, {client}" if came_by else client
+    headers["x-forwarded-host"] = request.headers.get(hdrs.HOST, "")
+    headers["x-forwarded-proto"] = request.scheme
     if rule.rewrite and rule.rewrite.get("hostname"):
-        headers[hdrs.HOST] = rule.rewrite["hostname"]
+        headers["host"] = rule.rewrite["hostname"]
     for edit in rule.request_edits:
         _edit(headers, edit)
     return headers
 
 
 def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return the headers that are meant for the other end (RFC 9110, section 7.6.1)."""
+    """Return the headers that are meant for the other end (RFC 9110, section 7.6.1).
+
+    Their names in lower case, as HTTP/2 has them: aiohttp drops the first of two that
+    differ in case only.
+    """
     named = headers.get(hdrs.CONNECTION, "")
     dropped = _HOP_BY_HOP | {name.strip().lower() for name in named.split(",")} if named else _HOP_BY_HOP
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+    lower = ((name.lower(), value) for name, value in headers.items())
+    return CIMultiDict((name, value) for name, value in lower if name not in dropped)
 
 
 def _edit(headers: CIMultiDict[str], edit: HeaderEdit) -> None:
     for name, value in edit.set:
-        headers[name] = value
+        headers[name.lower()] = value
     for name, value in edit.add:
-        headers.add(name, value)
+        headers.add(name.lower(), value)
     for name in edit.remove:
         headers.popall(name, None)
