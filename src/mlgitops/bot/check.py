@@ -132,7 +132,7 @@ def _moved_stage(question: Question, before: Tree, after: Tree, stage: ModelStag
     seen = {
         found.name: frozenset(
             change.version
-            for change in registry.history(question.repository, model_name, found.name, question.base)
+            for change in registry.history(question.repository, question.base, model_name, found.name)
             if change.version
         )
         for found in model.spec.stages

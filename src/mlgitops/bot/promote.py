@@ -138,7 +138,7 @@ def _next(context: Context, model: str, stage: str) -> str:
 
 
 def _previous(context: Context, model: str, stage: str, now: str) -> str:
-    for change in registry.history(context.repository, model, stage, context.base):
+    for change in registry.history(context.repository, context.base, model, stage):
         if change.version and change.version != now:
             found = context.tree.version(model, change.version)
             if found and found.spec.lifecycle.state != "Rejected":

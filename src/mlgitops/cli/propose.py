@@ -1,0 +1,46 @@
+"""``mlgitops propose``: a run becomes a pull request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlgitops.cli.output import Output, OutputOption, emit
+
+app = typer.Typer()
+
+
+@app.command()
+def propose(
+    run: Annotated[str, typer.Argument(help="The run's id, or the beginning of it.")],
+    model: Annotated[
+        str | None, typer.Option(help="The logged model, when the run has several; names the Model.")
+    ] = None,
+    inbox: Annotated[bool, typer.Option("--inbox", help="Push a branch only; the bot opens the pull request.")] = False,
+    output: OutputOption = Output.table,
+) -> None:
+    """Upload a run's model by its digest and open the pull request that adds a version of it.
+
+    Examples:
+      mlgitops propose 01JD8C
+      mlgitops propose 01JD8C --model iris
+      mlgitops propose 01JD8C --inbox        with nothing but the right to push a branch
+    """
+    from mlgitops.bot.context import open_context
+    from mlgitops.bot.propose import propose as verb
+
+    done = verb(open_context(), run, model=model, inbox=inbox)
+    data = {
+        "model": done.model,
+        "version": done.version,
+        "digest": done.digest,
+        "title": done.title,
+        "pull": done.pull.number if done.pull else None,
+        "branch": done.branch or None,
+    }
+    if done.pull:
+        text = f"pull request {done.pull.number}: {done.title}\nnext: mlgitops pr show {done.pull.number}"
+    else:
+        text = f"pushed {done.branch}; the registry's bot opens the pull request"
+    emit(output, data, text)
