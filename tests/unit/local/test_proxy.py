@@ -113,7 +113,8 @@ def test_a_request_arrives_with_its_prefix_stripped_and_its_host_kept() -> None:
 @pytest.mark.parametrize("size", [0, 10, 3_000_000])
 def test_bodies_of_any_size_go_both_ways_unchanged(size: int) -> None:
     async def mirror(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=await request.read(), headers={"X-Method": request.method})
+        # Not read(): that stops at a megabyte.
+        return web.Response(body=b"".join([chunk async for chunk in request.content.iter_any()]))
 
     async def test() -> None:
         routes = Routes()
