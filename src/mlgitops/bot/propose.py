@@ -14,7 +14,7 @@ from mlgitops.bot.context import Context, actor
 from mlgitops.bot.inert import code, plain
 from mlgitops.config import Config
 from mlgitops.errors import InputError, OutsideError
-from mlgitops.forge import Pull
+from mlgitops.forge import Pull, State
 from mlgitops.git import ls_remote
 from mlgitops.registry import layout
 from mlgitops.tracking import LoggedModel, RunRecord
@@ -98,7 +98,7 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
 def _taken(context: Context, model: str) -> Iterable[int]:
     yield from (int(version.spec.version) for version in context.tree.versions(model))
     prefix = f"mlgitops/propose/{model}."
-    for pull in context.forge.pulls("open"):
+    for pull in context.forge.pulls(State.OPEN):
         number = pull.head_ref.removeprefix(prefix)
         if pull.head_ref.startswith(prefix) and names.is_version(number):
             yield int(number)

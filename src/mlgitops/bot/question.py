@@ -45,7 +45,7 @@ def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[
         repository.fetch(url, f"+refs/heads/{branch}:{ref}")
         repository.deepen(url, f"refs/heads/{branch}")
         start, found = repository.resolve(ref), forge.connect(settings, repository)
-        head = found.fetch(pull)
+        head = found.pull(pull).head
     ledger = Ledger(repository, url)
     question = Question(repository, start, head, ledger, actor="" if read_only else actor())
     return check(question), found
