@@ -162,6 +162,15 @@ class Repository:
         """Return the plain files of a commit below a folder, by their full path; read on access."""
         return Files(self._repository, self._lock, self.blobs(commit, prefix))
 
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Return one plain file of a commit (its full name), or None; cheaper than ``tree`` for a single one."""
+        with self._lock:
+            try:
+                found = self._repository.commit(commit).tree / check_path(path)
+            except KeyError:
+                return None
+            return bytes(found.data_stream.read()) if f"{found.mode:o}" in _PLAIN else None
+
     def changed(self, before: str, after: str) -> dict[str, str]:
         """Return what differs as path → ``A`` added, ``M`` modified, ``D`` deleted, ``T`` retyped."""
         output = self._run(
