@@ -20,27 +20,62 @@ from mlgitops.registry import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The registry as a verb sees it.
+class Remote:
+    """The registry's remote with its forge and ledger; its tree may be as broken as it likes.
 
     ``repository`` is a bare mirror in the user's cache, never the folder somebody works in: verbs
-    build commits from objects and push them, and touch no work tree. ``base`` is the commit of the
-    base branch when the context was opened.
+    build commits from objects and push them, and touch no work tree.
     """
 
     config: Config
     url: str
     branch: str
     repository: Repository
-    base: str
-    tree: Tree
     forge: Forge
     ledger: Ledger
+
+    def fetch(self, branch: str) -> str:
+        """Return the commit that a branch of the remote has now.
+
+        Raises:
+            NotFoundError: there is no such branch.
+            OutsideError: the remote cannot be read.
+        """
+        ref = f"refs/remotes/origin/{branch}"
+        self.repository.fetch(self.url, f"+refs/heads/{branch}:{ref}")
+        return self.repository.resolve(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Remote):
+    """The registry as a verb sees it: the base branch's commit and tree when the context was opened."""
+
+    base: str
+    tree: Tree
 
     @property
     def store(self) -> str:
         """The URI of the store for uploads."""
         return self.config.require("store.url")
+
+
+def open_remote(config: Config | None = None) -> Remote:
+    """Open the registry that the configuration names, without reading anything of it yet.
+
+    Raises:
+        InputError: ``registry.url`` is not set, or no forge is known for it.
+    """
+    config = config or settings.load()
+    url = config.require("registry.url")
+    repository = mirror(url)
+    return Remote(
+        config=config,
+        url=url,
+        branch=config.get("registry.branch") or "main",
+        repository=repository,
+        forge=forges.connect(config, repository),
+        ledger=Ledger(repository, url),
+    )
 
 
 def open_context(config: Config | None = None) -> Context:
@@ -50,22 +85,17 @@ def open_context(config: Config | None = None) -> Context:
         InputError: ``registry.url`` is not set, or the registry's tree is malformed.
         OutsideError: the remote cannot be read.
     """
-    config = config or settings.load()
-    url = config.require("registry.url")
-    branch = config.get("registry.branch") or "main"
-    repository = mirror(url)
-    base_ref = f"refs/remotes/origin/{branch}"
-    repository.fetch(url, f"+refs/heads/{branch}:{base_ref}")
-    base = repository.resolve(base_ref)
+    found = open_remote(config)
+    base = found.fetch(found.branch)
     return Context(
-        config=config,
-        url=url,
-        branch=branch,
-        repository=repository,
+        config=found.config,
+        url=found.url,
+        branch=found.branch,
+        repository=found.repository,
+        forge=found.forge,
+        ledger=found.ledger,
         base=base,
-        tree=registry.load((repository, base)),
-        forge=forges.connect(config, repository),
-        ledger=Ledger(repository, url),
+        tree=registry.load((found.repository, base)),
     )
 
 

@@ -1,0 +1,51 @@
+"""``mlgitops pr``: what it adds to the forge, because only the bot knows how to check."""
+
+from __future__ import annotations
+
+from mlgitops.bot.check import Question, check, publish
+from mlgitops.bot.context import Remote, actor
+from mlgitops.errors import CheckFailedError
+from mlgitops.forge import Pull, State
+
+ROUNDS = 3  # the base branch may move between a check and the merge, but not for ever
+
+
+def merge(remote: Remote, number: int, *, force: bool = False) -> Pull:
+    """Merge a pull request; without a passing check for this head and this base commit, check again first.
+
+    Args:
+        remote: the registry.
+        number: the pull request.
+        force: merge whatever the check says; the pull request records it.
+
+    Raises:
+        NotFoundError: there is no such pull request.
+        CheckFailedError: it is refused, closed, or the base branch kept moving.
+        OutsideError: the registry cannot be read or written.
+    """
+    for _ in range(ROUNDS):
+        try:
+            return remote.forge.merge(number, force=force, by=actor())
+        except CheckFailedError:
+            pull = remote.forge.pull(number)
+            if force or pull.state is not State.OPEN:
+                raise
+        base = remote.fetch(pull.base)
+        report = check(Question(remote.repository, base, pull.head, remote.ledger, actor()))
+        publish(report, remote.forge, number)
+        if not report.passed:
+            raise CheckFailedError(
+                f"pull request {number} is refused: {report.summary}; the whole report: mlgitops pr show {number}"
+            )
+    raise CheckFailedError(
+        f"branch {pull.base} or pull request {number} kept moving between check and merge; try again"
+    )
+
+
+def open_from_branch(remote: Remote, branch: str, title: str, body: str) -> Pull:
+    """Open a pull request from a branch that somebody pushed.
+
+    Raises:
+        NotFoundError: the remote has no such branch.
+    """
+    return remote.forge.open_pull(branch, remote.branch, remote.fetch(branch), title, body)
