@@ -154,7 +154,7 @@ def _plugin(paths: list[Path], context: str) -> Callable[[], str | None]:
         client = require("kubernetes.client", "kube")
         settings = client.Configuration()
         config.load_kube_config(os.pathsep.join(map(str, paths)), context, settings, persist_config=False)
-        token: str | None = settings.get_api_key_with_prefix("authorization")
+        token: str | None = settings.get_api_key_with_prefix("BearerToken", "authorization")
         return token.removeprefix("Bearer ") if token else None
 
     return read

@@ -21,7 +21,8 @@ from mlgitops.kube.resources import Raw
 # Named in every apply, owned by nobody.
 _IDENTITY = {"apiVersion", "kind"}
 _METADATA_IDENTITY = {"name", "namespace", "resourceVersion", "uid"}
-_EMPTY: tuple[Any, ...] = (None, {}, [])
+# What the server does not store when a Go struct's field says `omitempty`.
+_EMPTY: tuple[Any, ...] = (None, {}, [], "", 0)
 # Below these fields the server writes numbers in its own form: 0.5 becomes 500m.
 _QUANTITIES = {"requests", "limits", "sizeLimit"}
 _QUANTITY = re.compile(r"([0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
@@ -62,10 +63,11 @@ def _same(owned: Mapping[str, Any], desired: Any, live: Any, *, number: bool) ->
 
 
 def _same_map(owned: Mapping[str, Any], desired: Mapping[str, Any], live: Mapping[str, Any], *, number: bool) -> bool:
-    # What is empty and not stored is neither wanted nor owned in earnest.
     names = {name[2:] for name in owned if name.startswith("f:")}
-    names = {name for name in names if name in live or desired.get(name) not in _EMPTY}
-    wanted = {name for name, value in desired.items() if value is not None and (name in live or value not in _EMPTY)}
+    # An empty map or list that nobody stored is neither wanted nor owned in earnest.
+    wanted = {name for name, value in desired.items() if name in names or value not in (None, {}, [])}
+    dropped = {name for name in names if name not in live and desired.get(name, ...) in _EMPTY}
+    names, wanted = names - dropped, wanted - dropped
     return names == wanted and all(
         name in live and _same(owned[f"f:{name}"], desired[name], live[name], number=number or name in _QUANTITIES)
         for name in names

@@ -267,11 +267,18 @@ class Session:
         what = resource.label(namespace)
         limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=silence)
         async with self._open("GET", resource.path(namespace), what=what, params=params, limits=limits) as response:
-            async for line in _lines(response.content):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    raise from_status(what, event["object"])
-                yield event["type"], event["object"]
+            connection = response.connection
+            try:
+                async for line in _lines(response.content):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise from_status(what, event["object"])
+                    yield event["type"], event["object"]
+            finally:
+                # Left in the middle, the connection is of no further use, and TLS's goodbye
+                # would wait for an answer that a dead peer never gives.
+                if connection and connection.transport and not response.content.at_eof():
+                    connection.transport.abort()
 
     async def resolve(self, api_version: str, kind: str) -> Resource:
         """Return where a kind is served, by the table or by asking the API server once.

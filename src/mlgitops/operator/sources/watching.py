@@ -1,0 +1,138 @@
+"""When git is asked, and what it said last: in memory only, asked again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from mlgitops import api, kube
+from mlgitops.api.source import RegistrySourceSpec
+from mlgitops.errors import InputError, InvalidError, MlgitopsError, NotFoundError
+from mlgitops.git import Login
+from mlgitops.kube import Key, Session
+from mlgitops.operator.sources.checkout import Checkout, checkout, remote_commit
+from mlgitops.operator.sources.conditions import Verdict
+
+T = TypeVar("T")
+
+REQUESTED = ("mlgitops.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What git said about one source.
+
+    ``asked_at`` is in seconds of the event loop's clock; ``remote`` is the object that the
+    followed ref named; ``checkout`` is the newest one that could be read, which stays in
+    force while ``failure`` says why a newer one could not.
+    """
+
+    spec: RegistrySourceSpec
+    asked_at: float
+    request: str | None = None
+    remote: str = ""
+    checkout: Checkout | None = None
+    failure: Verdict | None = None
+
+
+class Remotes:
+    """Asks git for sources: at most once an interval, and nothing is fetched when nothing is new."""
+
+    def __init__(self) -> None:
+        self._heard: dict[Key, Heard] = {}
+        # Of their own: a remote that hangs must not take the threads that others need.
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="git")
+
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a source that is gone."""
+        self._heard.pop(key, None)
+
+    def is_due(self, key: Key, source: api.RegistrySource, interval: float) -> bool:
+        """Tell whether git is to be asked now: interval over, object changed, or a person asks."""
+        heard = self._heard.get(key)
+        return (
+            heard is None
+            or heard.spec != source.spec
+            or heard.request != requested(source)
+            or self._now() - heard.asked_at >= interval
+        )
+
+    def last(self, key: Key) -> Heard:
+        """Return what was heard last of a source that is not due."""
+        return self._heard[key]
+
+    async def ask(self, key: Key, source: api.RegistrySource, session: Session) -> Heard:
+        """Ask the remote, and read the commit when it is a new one."""
+        spec, before = source.spec, self._heard.get(key)
+        heard = Heard(spec, self._now(), requested(source))
+        if before and before.spec == spec:
+            heard = replace(heard, remote=before.remote, checkout=before.checkout, failure=before.failure)
+        try:
+            login = await _login(source, session)
+            remote = await self._run(lambda: remote_commit(spec, login))
+            if remote != heard.remote:
+                # Remembered before it is read: what is broken in one commit stays broken.
+                heard = replace(heard, remote=remote)
+                heard = replace(heard, checkout=await self._run(lambda: checkout(spec, login)), failure=None)
+        except MlgitopsError as error:
+            failure = _verdict(error)
+            heard = replace(heard, failure=failure, remote="" if failure.trying else heard.remote)
+        self._heard[key] = heard
+        return heard
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def requested(source: api.RegistrySource) -> str | None:
+    """Return the last request to look now, by whichever of the annotations asked."""
+    found = [source.metadata.annotations[name] for name in REQUESTED if name in source.metadata.annotations]
+    return "/".join(found)[:128] or None
+
+
+def _verdict(error: MlgitopsError) -> Verdict:
+    message = str(error)
+    if isinstance(error, _SecretError):
+        return Verdict("SecretUnusable", message, stalled=True)
+    if isinstance(error, InvalidError):
+        return Verdict("InvalidObjects", message, stalled=True)
+    if isinstance(error, NotFoundError):
+        return Verdict("RevisionNotFound", message, stalled=True)
+    if isinstance(error, InputError):
+        return Verdict("InvalidSource", message, stalled=True)
+    return Verdict("GitUnreachable", message, trying=True)
+
+
+class _SecretError(InputError):
+    """The Secret that a source names cannot be used."""
+
+
+async def _login(source: api.RegistrySource, session: Session) -> Login | None:
+    """Read the Secret that a source names; one GET, because nothing else of Secrets may be read."""
+    if source.spec.secret_ref is None:
+        return None
+    name, namespace = source.spec.secret_ref.name, source.metadata.namespace
+    try:
+        data = (await session.get(kube.SECRETS, name, namespace)).get("data") or {}
+    except kube.NotFound as error:
+        raise _SecretError(f"Secret {name}, which spec.secretRef names, does not exist") from error
+    except kube.Forbidden as error:
+        raise _SecretError(
+            f"the operator may not read Secret {name}; grant it `get` by a Role with resourceNames: [{name}]"
+        ) from error
+    try:
+        user, password = (base64.b64decode(data[field]).decode() for field in ("username", "password"))
+    except KeyError as error:
+        raise _SecretError(f"Secret {name} has no field {error}; expected username and password") from error
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise _SecretError(f"Secret {name} holds no text in username and password") from error
+    return Login(user, password)
