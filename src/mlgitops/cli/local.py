@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlgitops.cli.output import Output, OutputOption, emit
 from mlgitops.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -20,13 +19,6 @@ app = typer.Typer(no_args_is_help=True, help="A whole cluster on this machine, w
 Name = Annotated[str, typer.Argument(help="The cluster's name.", metavar="NAME")]
 NameOption = Annotated[str, typer.Option("--name", help="The cluster's name.")]
 DEFAULT = "local"
-
-
-class Output(StrEnum):
-    """How data is printed."""
-
-    table = "table"
-    json = "json"
 
 
 @app.command()
@@ -74,24 +66,21 @@ def down(
 @app.command()
 def status(
     name: Annotated[str | None, typer.Argument(help="One cluster; default: all.", metavar="[NAME]")] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.table,
+    output: OutputOption = Output.table,
 ) -> None:
     """Show clusters, where they listen and the processes that they are made of."""
     from mlgitops.local.cluster import Cluster
 
     clusters = Cluster.list() if name is None else (Cluster.find(name),)
     described = [_described(cluster) for cluster in clusters]
-    if output == Output.json:
-        typer.echo(json.dumps(described, indent=2))
-        return
-    for one in described:
-        typer.echo(f"{one['name']}: {one['state']}")
-        for label in ("api", "gateway", "kubeconfig"):
-            typer.echo(f"  {label:<12}{one[label]}")
-        for part in one["parts"]:
-            typer.echo(f"  {part['name']:<26}pid {part['pid']:<9}restarts {part['restarts']}")
-    if not described:
-        typer.echo("no clusters; run: mlgitops local up")
+    text = "\n".join(map(_text, described)) or "no clusters; run: mlgitops local up"
+    emit(output, {"clusters": described}, text)
+
+
+def _text(described: dict[str, Any]) -> str:
+    places = [f"  {label:<12}{described[label]}" for label in ("api", "gateway", "kubeconfig")]
+    parts = [f"  {one['name']:<26}pid {one['pid']:<9}restarts {one['restarts']}" for one in described["parts"]]
+    return "\n".join([f"{described['name']}: {described['state']}", *places, *parts])
 
 
 def _described(cluster: Cluster) -> dict[str, Any]:

@@ -19,6 +19,10 @@ _CONTROLLERS_OFF = (
     # It publishes the authority of the API server's certificate, which is its own.
     "kube-apiserver-serving-clustertrustbundle-publisher-controller",
 )
+# Relative to the cluster's folder, which is every part's working folder: etcd asks nobody who
+# they are, so that only those who may enter the folder may talk to it; and a path may be too
+# long for a socket.
+_ETCD_SOCKET = "etcd.sock"
 _ISSUER = "https://kubernetes.default.svc"
 
 
@@ -35,8 +39,8 @@ def command(part: str, binaries: Binaries, layout: Layout, ends: Endpoints) -> l
     return [sys.executable, "-m", f"mlgitops.local.{part}", *{"node": _node, "gateway": _gateway}[part](layout, ends)]
 
 
-def _etcd(layout: Layout, ends: Endpoints) -> list[str]:
-    client, peer = (f"http://{ends.address}:{port}" for port in (ends.etcd, ends.etcd_peer))
+def _etcd(layout: Layout, _: Endpoints) -> list[str]:
+    client, peer = f"unix://{_ETCD_SOCKET}", "unix://etcd-peer.sock"
     return [
         f"--data-dir={layout.etcd}",
         f"--listen-client-urls={client}",
@@ -52,7 +56,7 @@ def _etcd(layout: Layout, ends: Endpoints) -> list[str]:
 
 def _api_server(layout: Layout, ends: Endpoints) -> list[str]:
     return [
-        f"--etcd-servers=http://{ends.address}:{ends.etcd}",
+        f"--etcd-servers=unix://{_ETCD_SOCKET}",
         f"--bind-address={ends.address}",
         f"--secure-port={ends.api}",
         f"--advertise-address={ends.address}",

@@ -21,8 +21,6 @@ class Endpoints:
     address: str
     pods: str
     api: int
-    etcd: int
-    etcd_peer: int
     gateway: int
 
     @property

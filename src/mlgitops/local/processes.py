@@ -15,9 +15,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 async def spawn(
-    command: Sequence[str], log: Path, *, append: bool = False, environment: Mapping[str, str] | None = None
+    command: Sequence[str], log: Path, *, append: bool, folder: Path, environment: Mapping[str, str]
 ) -> asyncio.subprocess.Process:
-    """Start a process in a session of its own, both its outputs into a log file.
+    """Start a process in a working folder and a session of its own, both its outputs into a log file.
 
     The kernel kills it when the calling thread ends (prctl(2), PR_SET_PDEATHSIG), so
     call this on the main thread.
@@ -36,7 +36,8 @@ async def spawn(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=None if environment is None else dict(environment),
+            cwd=folder,
+            env=dict(environment),
             start_new_session=True,
             preexec_fn=die_with_parent,
         )

@@ -31,17 +31,17 @@ _TRIES = 4  # starts of a part until a cluster that is coming up gives up
 _LIVED = 10.0  # seconds after which a death counts as the first again
 # The node needs time to end its pods, etcd to close its files; the others hold nothing but what etcd has.
 _GRACE = {"node": 15.0, "etcd": 5.0, "kube-apiserver": 0.0}
-_PREFERRED = {"api": 6443, "etcd": 2379, "etcd_peer": 2380, "gateway": 8080}
+_PREFERRED = {"api": 6443, "gateway": 8080}
 
 
 class Part:
     """One process that is kept alive."""
 
-    def __init__(self, name: str, command: list[str], log: Path, on_start: Callable[[], None]) -> None:
+    def __init__(self, name: str, command: list[str], layout: Layout, on_start: Callable[[], None]) -> None:
         self.name = name
         self.restarts = 0
         self._command = command
-        self._log = log
+        self._layout = layout
         self._on_start = on_start
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -53,12 +53,17 @@ class Part:
 
     async def start(self) -> None:
         """Start the process and keep it alive from now on."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        self._process = await processes.spawn(self._command, self._log, environment=environment)
-        self._on_start()
-        self._keeper = asyncio.create_task(self._keep(self._process, environment))
+        process = await self._spawn(append=False)
+        self._keeper = asyncio.create_task(self._keep(process))
 
-    async def _keep(self, process: asyncio.subprocess.Process, environment: dict[str, str]) -> None:
+    async def _spawn(self, *, append: bool) -> asyncio.subprocess.Process:
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        log, folder = self._layout.log(self.name), self._layout.folder
+        self._process = await processes.spawn(self._command, log, append=append, folder=folder, environment=environment)
+        self._on_start()
+        return self._process
+
+    async def _keep(self, process: asyncio.subprocess.Process) -> None:
         clock = asyncio.get_running_loop().time
         wait = _FIRST_RESTART
         while True:
@@ -68,10 +73,8 @@ class Part:
             print(f"{self.name} ended with {code}; restarting in {wait:.1f} s", file=sys.stderr, flush=True)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LAST_RESTART)
-            process = await processes.spawn(self._command, self._log, append=True, environment=environment)
-            self._process = process
             self.restarts += 1
-            self._on_start()
+            process = await self._spawn(append=True)
 
     async def stop(self) -> None:
         """Stop keeping the process alive, then end it."""
@@ -94,7 +97,7 @@ class Supervisor:
         self._block = addresses.claim(last.block if last else None)
         self._ends = _endpoints(self._block, last)
         commands = {part: components.command(part, self._programs, layout, self._ends) for part in parts}
-        self._parts = {part: Part(part, commands[part], layout.log(part), self._write_parts) for part in parts}
+        self._parts = {part: Part(part, commands[part], layout, self._write_parts) for part in parts}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Bring the cluster up, report, and take it down when ``stopping`` is set."""

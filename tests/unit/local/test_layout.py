@@ -13,7 +13,7 @@ from mlgitops.errors import InputError, NotFoundError
 from mlgitops.local.cluster import Cluster
 from mlgitops.local.layout import Endpoints, Layout, Process
 
-ENDS = Endpoints(block=64, address="127.64.0.1", pods="127.64.128.0/17", api=1, etcd=2, etcd_peer=3, gateway=4)
+ENDS = Endpoints(block=64, address="127.64.0.1", pods="127.64.128.0/17", api=1, gateway=2)
 
 
 def test_endpoints_and_processes_are_read_as_they_were_written(tmp_path: Path) -> None:
