@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from mlgitops import artifacts, plan, registry
 from mlgitops.api import ModelStage, ModelVersion, PromotionPolicy
-from mlgitops.bot import evidence
+from mlgitops.bot import evidence, find
 from mlgitops.bot.report import MARKER, Report, Subject
-from mlgitops.errors import IntegrityError, MlgitopsError, NotFoundError, Problem
+from mlgitops.errors import IntegrityError, MlgitopsError, NotFoundError, OutsideError, Problem
 from mlgitops.evidence import Ledger
 from mlgitops.forge import Forge
 from mlgitops.git import Repository
@@ -61,8 +61,17 @@ def check(question: Question) -> Report:
         subjects=subjects,
         plan=changed.markdown() if changed else "",
         plan_text=changed.text() if changed else "",
-        ledger=question.ledger.commit or "",
+        ledger=_ledger(question.ledger),
     )
+
+
+def _ledger(ledger: Ledger) -> str:
+    """Say which commit of the ledger was read; without one, what was seen of it last."""
+    try:
+        return ledger.commit or ""
+    except OutsideError:
+        last = ledger.last_fetched()
+        return f"unreadable, last seen {last.at:%Y-%m-%d %H:%M} UTC at {last.sha[:12]}" if last else "unreadable"
 
 
 def publish(report: Report, forge: Forge, number: int) -> None:
@@ -97,6 +106,8 @@ def _reserved(question: Question, version: ModelVersion) -> Verdict:
             command = f"mlgitops reserve {model}:{number} {digest}"
             return Verdict("reserved", Outcome.FAIL, f"{model}:{number} is not reserved; a maintainer runs: {command}")
         question.ledger.reserve_number(model, number, digest, "", question.actor)
+    except OutsideError as error:
+        return Verdict("reserved", Outcome.INCONCLUSIVE, str(error))
     except MlgitopsError as error:
         return Verdict("reserved", Outcome.FAIL, str(error))
     return Verdict("reserved", Outcome.PASS, f"{question.actor} reserved {model}:{number} for this digest")
@@ -128,7 +139,7 @@ def _moved_stage(question: Question, before: Tree, after: Tree, stage: ModelStag
     challenger, model = after.version(model_name, number), after.model(model_name)
     if challenger is None or model is None:
         return Subject(f"{model_name}@{name}", headline, ())  # the tree's problems say so
-    hold = old.spec.hold if old else None
+    hold = find.hold(old)
     seen = {
         found.name: frozenset(
             change.version

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mlgitops.api import Model, ModelVersion
+from datetime import UTC, datetime
+
+from mlgitops.api import Model, ModelStage, ModelVersion
+from mlgitops.api.model import Hold
 from mlgitops.errors import NotFoundError
 from mlgitops.registry import Tree
 
@@ -45,3 +48,17 @@ def champion(tree: Tree, model_name: str, stage: str) -> ModelVersion | None:
         raise NotFoundError(f"model {model_name} has no stage {stage!r}; known: {', '.join(stages)}")
     current = tree.stage(model_name, stage)
     return version(tree, model_name, current.spec.version) if current else None
+
+
+def hold(stage: ModelStage | None) -> Hold | None:
+    """Return the hold that keeps bots off a stage now; one whose time is over does not."""
+    found = stage.spec.hold if stage else None
+    return None if found and found.until and _instant(found.until) <= datetime.now(UTC) else found
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)  # what nobody can read never ends by itself
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ data, its artifact is read only where the policy allows, and nothing of it is ru
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from mlgitops.api import ModelVersion
 from mlgitops.bot import proposal
 from mlgitops.bot.context import Context
 from mlgitops.bot.propose import INBOX, Proposed, open_proposal
-from mlgitops.errors import InputError, MlgitopsError, NotFoundError
+from mlgitops.errors import ConflictError, InputError, MlgitopsError, NotFoundError
 from mlgitops.git import ls_remote
 
 
@@ -40,7 +41,8 @@ def inbox(context: Context) -> Iterator[Waiting]:
         except MlgitopsError as error:
             yield Waiting(branch, None, str(error))
             continue
-        context.repository.push(context.url, {ref: None}, {ref: commit})
+        with contextlib.suppress(ConflictError):  # another bot took it too, or it asks for something else by now
+            context.repository.push(context.url, {ref: None}, {ref: commit})
         yield Waiting(branch, proposed)
 
 

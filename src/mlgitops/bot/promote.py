@@ -48,13 +48,13 @@ def promote(context: Context, model: str, stage: str, version: str | None = None
     if before == number:
         raise InputError(f"{model}@{stage} names version {number} already")
     current = context.tree.stage(model, stage)
-    hold = current.spec.hold if current else None
+    hold = find.hold(current)
     if hold and not lift_hold:
         raise InputError(
             f"{model}@{stage} is held: {plain(hold.reason)}; to promote all the same, lift the hold with --lift-hold"
         )
     data = _stage_file(context, model, stage, number)
-    if hold:
+    if current and current.spec.hold:
         data = edit.set_hold(data, None)
     title = f"Promote {model}:{number} to {stage}"
     body = [

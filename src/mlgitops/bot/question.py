@@ -8,10 +8,12 @@ from mlgitops import config, forge
 from mlgitops.bot.check import Question, check
 from mlgitops.bot.context import actor
 from mlgitops.bot.report import Report
-from mlgitops.errors import NotFoundError
+from mlgitops.errors import NotFoundError, OutsideError
 from mlgitops.evidence import Ledger
 from mlgitops.forge import Forge
 from mlgitops.git import Repository
+
+_DEEPEN = "run: git fetch --unshallow"
 
 
 def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[Report, Forge | None]:
@@ -19,7 +21,8 @@ def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[
 
     With a pull request, base and head are fetched from the registry's remote: what CI happens to have
     checked out, and how shallow it is, does not matter. Without one they are the clone's own commits,
-    and a shallow clone is deepened first.
+    and a shallow clone is deepened first. Either way the settings are those of the *base*: a change
+    must not choose whose ledger judges it.
 
     Args:
         folder: any folder of a clone of the registry.
@@ -29,32 +32,54 @@ def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[
 
     Raises:
         NotFoundError: base or pull request do not exist.
-        OutsideError: the registry's remote cannot be read.
+        OutsideError: the registry's remote cannot be read, or a shallow clone cannot be deepened.
     """
     repository = Repository.open(folder)
     branch = base.removeprefix("origin/")
     if pull is None:
-        settings = _settings(repository, base, folder)
+        start, head, found = _resolved(repository, base), repository.resolve("HEAD"), None
+        settings = _settings(repository, start, folder)
         url = settings.require("registry.url")
-        repository.deepen(url, f"refs/heads/{branch}")
-        start, head, found = repository.resolve(base), repository.resolve("HEAD"), None
+        if repository.is_shallow:
+            _deepen(repository, url, branch, start, head)
     else:
-        settings = config.load(folder)
+        start = _fetched(repository, folder, branch)
+        settings = _settings(repository, start, folder)
         url = settings.require("registry.url")
-        ref = f"refs/mlgitops/base/{branch}"
-        repository.fetch(url, f"+refs/heads/{branch}:{ref}")
-        repository.deepen(url, f"refs/heads/{branch}")
-        start, found = repository.resolve(ref), forge.connect(settings, repository)
+        found = forge.connect(settings, repository)
         head = found.pull(pull).head
-    ledger = Ledger(repository, url)
-    question = Question(repository, start, head, ledger, actor="" if read_only else actor())
+    question = Question(repository, start, head, Ledger(repository, url), actor="" if read_only else actor())
     return check(question), found
 
 
-def _settings(repository: Repository, base: str, folder: Path) -> config.Config:
-    """Read the settings of the *base*: a change must not choose whose ledger judges it."""
+def _resolved(repository: Repository, base: str) -> str:
     try:
-        text = repository.tree(repository.resolve(base), config.FILE)[config.FILE].decode("utf-8", "replace")
-    except (KeyError, NotFoundError):
+        return repository.resolve(base)
+    except NotFoundError:
+        # CI's clones have the branch they work on, and of the others what the remote had.
+        return repository.resolve(f"refs/remotes/origin/{base}")
+
+
+def _fetched(repository: Repository, folder: Path, branch: str) -> str:
+    """Fetch the base branch from where the clone came from, not from where its work tree says."""
+    url = repository.remote_url() or config.load(folder).require("registry.url")
+    ref = f"refs/mlgitops/base/{branch}"
+    repository.fetch(url, f"+refs/heads/{branch}:{ref}")
+    repository.deepen(url, f"refs/heads/{branch}")
+    return repository.resolve(ref)
+
+
+def _deepen(repository: Repository, url: str, branch: str, start: str, head: str) -> None:
+    try:
+        repository.deepen(url, f"refs/heads/{branch}")
+    except NotFoundError as error:
+        raise OutsideError(f"this clone is shallow and {branch} is no branch; {_DEEPEN}") from error
+    if repository.merge_base(start, head) is None:
+        raise OutsideError(f"this clone is too shallow to say what {head[:12]} changes; {_DEEPEN}")
+
+
+def _settings(repository: Repository, commit: str, folder: Path) -> config.Config:
+    text = repository.read(commit, config.FILE)
+    if text is None:
         return config.load(folder)
-    return config.parse(text, where=f"{config.FILE} of {base}", root=folder)
+    return config.parse(text.decode("utf-8", "replace"), where=f"{config.FILE} of {commit[:12]}", root=folder)

@@ -28,7 +28,8 @@ class Report:
     """The whole check of one head against one base.
 
     ``plan`` is the cluster's diff in Markdown and ``plan_text`` the same for a terminal; both are
-    empty when the tree is too broken to be planned.
+    empty when the tree is too broken to be planned. ``ledger`` is the commit that was read, or says
+    that none could be.
     """
 
     base: str
@@ -104,7 +105,7 @@ class Report:
         }
 
     def _ledger(self) -> str:
-        return f"; evidence from the ledger at {code(self.ledger[:12])}" if self.ledger else "; the ledger is empty"
+        return f"; evidence from the ledger: {code(self.ledger)}" if self.ledger else "; the ledger is empty"
 
 
 def _table(verdicts: Sequence[Verdict]) -> list[str]:
