@@ -10,6 +10,7 @@ request what all of this will do.
 """
 
 from mlgitops.plan.children import children, surplus
+from mlgitops.plan.difference import Plan, diff
 from mlgitops.plan.inputs import Blocked, Catalog, Inputs, override_ends, resolve
 from mlgitops.plan.observed import Observed, observe
 from mlgitops.plan.revisions import Revision, render
@@ -21,8 +22,10 @@ __all__ = [
     "Catalog",
     "Inputs",
     "Observed",
+    "Plan",
     "Revision",
     "children",
+    "diff",
     "observe",
     "override_ends",
     "override_status",

@@ -18,6 +18,7 @@ from mlgitops.api import (
     ServingRuntime,
     runtimes,
 )
+from mlgitops.api.policy import DEFAULT_POLICY
 from mlgitops.errors import InputError
 from mlgitops.plan.times import moment
 
@@ -144,22 +145,19 @@ def _named_version(inputs: Inputs, catalog: Catalog) -> Inputs:
 def _policy(inputs: Inputs, catalog: Catalog) -> Inputs:
     assert inputs.model is not None and inputs.version is not None
     reference = inputs.model.spec.policy_ref
-    if reference is None:
-        return inputs
-    policy = catalog.policy(reference.name)
+    name = reference.name if reference else DEFAULT_POLICY
+    policy = catalog.policy(name)
     if policy is None:
-        return _blocked(
-            inputs,
-            "MissingPolicy",
-            f"Model {inputs.model.metadata.name} names PromotionPolicy {reference.name}, which does not exist",
-        )
+        model = inputs.model.metadata.name
+        message = f"no PromotionPolicy {name}, which judges Model {model}; add it, or correct spec.policyRef.name"
+        return _blocked(inputs, "MissingPolicy", message)
     artifact = inputs.version.spec.artifact
-    if policy.spec.artifacts and not artifacts.within(artifact.uri, policy.spec.artifacts.prefixes):
+    if not artifacts.within(artifact.uri, policy.spec.artifacts.prefixes):
         return _blocked(
             inputs,
             "ArtifactNotAllowed",
             f"{artifact.uri} of ModelVersion {inputs.version.metadata.name} lies outside "
-            f"spec.artifacts.prefixes of PromotionPolicy {reference.name}",
+            f"spec.artifacts.prefixes of PromotionPolicy {name}",
         )
     return replace(inputs, policy=policy)
 

@@ -57,7 +57,7 @@ def settings(version: ModelVersion, policy: PromotionPolicy | None) -> dict[str,
     A type or code is trusted when the version asks for it and the policy grants it.
     """
     artifact = version.spec.artifact
-    prefixes = policy.spec.artifacts.prefixes if policy and policy.spec.artifacts else ()
+    prefixes = policy.spec.artifacts.prefixes if policy else ()
     granted = policy.spec.formats.trusted_types if policy else ()
     code = policy.spec.formats.allow_code if policy else ()
     place = {
