@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -89,4 +88,4 @@ def test_ctrl_c_while_a_cluster_comes_up_leaves_nothing_behind(nothing_of_the_us
     until(lambda: not Path(f"/proc/{supervisor}").exists())
     assert starting.returncode != 0
     assert not pid_file.exists()
-    assert os.listdir(pid_file.parent / "logs")  # what happened can still be read
+    assert any((pid_file.parent / "logs").iterdir())  # what happened can still be read
