@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import select
 import shutil
@@ -60,12 +61,13 @@ class Cluster:
             progress: receives a line for each part that started.
 
         Raises:
-            InputError: the name is not usable.
+            InputError: the name is not usable, or this is not Linux.
             OutsideError: it did not come up; the message ends with the reason.
         """
+        if platform.system() != "Linux":
+            raise InputError(f"the local cluster needs Linux, this is {platform.system()}; use kind and its kubeconfig")
         layout = Layout(folder or _folder(name))
-        programs = binaries.find(progress)
-        assert not programs.missing
+        binaries.find(progress)  # here, where a build's progress is seen; the supervisor finds what was made
         layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with lock(layout.folder / "lock"):
             if layout.supervisor() is not None:

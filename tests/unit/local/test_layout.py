@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_the_process_that_names_the_folder_is_its_supervisor(tmp_path: Path) -> 
 def test_a_name_that_is_no_label_is_refused_before_anything_is_made(name: str) -> None:
     with pytest.raises(InputError, match="must be 1 to 40"):
         Cluster.up(name)
+
+
+def test_elsewhere_than_on_linux_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    with pytest.raises(InputError, match="needs Linux, this is Darwin; use kind"):
+        Cluster.up("any")
 
 
 def test_an_unknown_cluster_is_answered_with_the_known_ones(nothing_of_the_user: Path) -> None:
