@@ -33,7 +33,15 @@ def deployment(namespace: str) -> Raw:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "iris", "namespace": namespace, "labels": {"app": "iris"}, "annotations": {}},
+        "metadata": {
+            "name": "iris",
+            "namespace": namespace,
+            "labels": {"app": "iris"},
+            "annotations": {},
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "1-2-3", "controller": True}
+            ],
+        },
         "spec": {
             "replicas": 2,
             "selector": {"matchLabels": {"app": "iris"}},
@@ -51,7 +59,8 @@ def deployment(namespace: str) -> Raw:
 
 
 def others(namespace: str) -> list[Raw]:
-    meta = {"name": "iris", "namespace": namespace}
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "1-2-3", "controller": True}
+    meta = {"name": "iris", "namespace": namespace, "ownerReferences": [owner]}
     return [
         {
             "apiVersion": "v1",
@@ -132,6 +141,8 @@ def _set(path: str, value: Any) -> Callable[[Raw], None]:
 
 POD = "spec.template.spec"
 CHANGES = {
+    "another owner": _set("metadata.ownerReferences.0.uid", "3-2-1"),
+    "the owner is no controller": _set("metadata.ownerReferences.0.controller", False),
     "another number": _set("spec.replicas", 3),
     "a field less": _set("spec.replicas", None),
     "a field more": _set("spec.minReadySeconds", 5),

@@ -86,7 +86,8 @@ def _same_keyed(owned: Mapping[str, Any], desired: list[Any], live: list[Any]) -
         # A key that the server defaulted (a port's protocol) is owned although we did not name it.
         defaulted = {f"f:{name}" for name in keys if name not in ours}
         named = {name: value for name, value in fields.items() if name not in defaulted}
-        if not _same_map(named, ours, theirs, number=False):
+        # An item without fields of its own is owned as a whole (an owner reference).
+        if not (_same_map(named, ours, theirs, number=False) if fields else _covers(ours, theirs, number=False)):
             return False
     return True
 

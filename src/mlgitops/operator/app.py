@@ -69,6 +69,7 @@ class App:
             lease = self._lease(session)
             if lease:
                 stack.push_async_callback(_released, lease)
+            events = await stack.enter_async_context(Events(session))
             self._manager = Manager(
                 session,
                 self._controllers,
@@ -77,7 +78,7 @@ class App:
                 namespace=options.namespace,
                 workers=options.workers,
                 lease=lease,
-                record=Events(session).record,
+                record=events.record,
             )
             try:
                 await self._manager.run()

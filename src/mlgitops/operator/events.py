@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from datetime import UTC, datetime
+from typing import Self
 
 from mlgitops.kube import KubeError, Raw, Session
 from mlgitops.operator.runtime.controller import EventType
@@ -17,13 +18,29 @@ _REPEAT_SECONDS = 600.0
 
 
 class Events:
-    """Posts Events in the background; the same one about the same object once in ten minutes."""
+    """Posts Events in the background; the same one about the same object once in ten minutes.
+
+    Use it as ``async with Events(session) as events`` inside the session's own block: on
+    leaving it waits a second for what is under way.
+    """
 
     def __init__(self, session: Session, *, component: str = "mlgitops-operator") -> None:
         self._session = session
         self._component = component
         self._posted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._posting: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Nothing to prepare."""
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Let the last Events go out, then give up on them."""
+        if self._posting:
+            _, late = await asyncio.wait(self._posting, timeout=1)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def record(self, raw: Raw, type_: EventType, reason: str, message: str) -> None:
         """Post one Event about an object."""

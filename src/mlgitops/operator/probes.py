@@ -28,7 +28,7 @@ async def serving(port: int, *, alive: Callable[[], bool], ready: Callable[[], b
         check = checks.get(request.path)
         return check(request) if check else web.Response(status=404, text="try /healthz or /readyz\n")
 
-    runner = web.ServerRunner(web.Server(answer))
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
     await runner.setup()
     try:
         # A pod must be reached by the kubelet, so all addresses are the right default.

@@ -20,6 +20,8 @@ from mlgitops.git import Login, Repository, ls_remote, public_url
 from mlgitops.kube import Raw
 from mlgitops.operator.sources.closure import Name
 
+# Seconds for a question that is answered in a few bytes.
+_PATIENCE = 20.0
 _HEAD = "refs/mlgitops/head"
 # Whoever made the source object decides what is synchronised, not the repository.
 _NEVER = "RegistrySource"
@@ -45,7 +47,7 @@ def remote_commit(spec: RegistrySourceSpec, login: Login | None = None) -> str:
     if spec.ref.commit:
         return spec.ref.commit
     ref = _remote_ref(spec.ref)
-    found = ls_remote(spec.url, ref, login=login)
+    found = ls_remote(spec.url, ref, login=login, timeout=_PATIENCE)
     if ref not in found:
         raise NotFoundError(f"git repository {public_url(spec.url)} has no {ref}")
     return found[ref]
