@@ -1,1 +1,71 @@
-"""mlgitops: git is the model registry."""
+"""mlgitops: git is the model registry.
+
+    import mlgitops
+
+    with mlgitops.start_run(experiment="iris"):
+        mlgitops.log_params({"C": 1.0})
+        mlgitops.log_metric("accuracy", 0.97)
+        mlgitops.log_model(model, name="iris", input_example=X[:3])
+
+Importing this module loads nothing else: each name is fetched from its room when it is
+first used, so that the import costs a training script next to nothing.
+"""
+
+TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
+if TYPE_CHECKING:
+    from mlgitops.errors import MlgitopsError as MlgitopsError
+    from mlgitops.loading import load_model as load_model
+    from mlgitops.tracking.run import Run as Run
+    from mlgitops.tracking.session import active_run as active_run
+    from mlgitops.tracking.session import end_run as end_run
+    from mlgitops.tracking.session import log_artifact as log_artifact
+    from mlgitops.tracking.session import log_dataset as log_dataset
+    from mlgitops.tracking.session import log_metric as log_metric
+    from mlgitops.tracking.session import log_metrics as log_metrics
+    from mlgitops.tracking.session import log_model as log_model
+    from mlgitops.tracking.session import log_param as log_param
+    from mlgitops.tracking.session import log_params as log_params
+    from mlgitops.tracking.session import set_tag as set_tag
+    from mlgitops.tracking.session import set_tags as set_tags
+    from mlgitops.tracking.session import start_run as start_run
+
+    __version__: str
+
+_SESSION = "mlgitops.tracking.session"
+_HOMES = {
+    "MlgitopsError": "mlgitops.errors",
+    "Run": "mlgitops.tracking.run",
+    "active_run": _SESSION,
+    "end_run": _SESSION,
+    "load_model": "mlgitops.loading",
+    "log_artifact": _SESSION,
+    "log_dataset": _SESSION,
+    "log_metric": _SESSION,
+    "log_metrics": _SESSION,
+    "log_model": _SESSION,
+    "log_param": _SESSION,
+    "log_params": _SESSION,
+    "set_tag": _SESSION,
+    "set_tags": _SESSION,
+    "start_run": _SESSION,
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("mlgitops")
+    elif name in _HOMES:
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'mlgitops' has no attribute {name!r}")
+    globals()[name] = value  # the next use finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, "__version__"})

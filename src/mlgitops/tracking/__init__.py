@@ -1,0 +1,51 @@
+"""Run records: folders of plain files that training writes and everybody can read.
+
+Writing: ``session`` (what a script calls), ``run`` (one run's handle), ``writer`` (one
+process's file), ``helper`` and ``capture`` (what else is worth knowing, found by a
+process of its own). Reading: ``records``, and ``points`` for every single value. Only
+``remote`` and ``models`` leave the standard library. docs/design/0002 describes the files.
+
+Names are fetched when first used: a training script pays for the writer only.
+"""
+
+TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
+if TYPE_CHECKING:
+    from mlgitops.tracking.places import root as root
+    from mlgitops.tracking.points import Point as Point
+    from mlgitops.tracking.points import points as points
+    from mlgitops.tracking.records import Dataset as Dataset
+    from mlgitops.tracking.records import LoggedModel as LoggedModel
+    from mlgitops.tracking.records import MetricSummary as MetricSummary
+    from mlgitops.tracking.records import RunRecord as RunRecord
+    from mlgitops.tracking.records import Source as Source
+    from mlgitops.tracking.records import find as find
+    from mlgitops.tracking.records import list_runs as list_runs
+    from mlgitops.tracking.records import read as read
+    from mlgitops.tracking.run import Run as Run
+    from mlgitops.tracking.session import start_run as start_run
+
+_HOMES = {
+    "Dataset": "records",
+    "LoggedModel": "records",
+    "MetricSummary": "records",
+    "Point": "points",
+    "Run": "run",
+    "RunRecord": "records",
+    "Source": "records",
+    "find": "records",
+    "list_runs": "records",
+    "points": "points",
+    "read": "records",
+    "root": "places",
+    "start_run": "session",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mlgitops.tracking' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"mlgitops.tracking.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,122 @@
+"""Reads the lines of a run's writers: every point, and what they add up to.
+
+Records come from anywhere, so nothing here trusts them: only plain files are opened,
+a line that is not ours is skipped and counted, and a last line without its line feed was
+torn by the death of its writer and does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One logged value; ``time`` is in seconds since the epoch."""
+
+    metric: str
+    value: float
+    step: int
+    time: float
+
+
+def writers(folder: Path) -> list[Path]:
+    """Return the files of a run's writers, in order of name."""
+    return sorted(path for path in folder.glob("w-*.jsonl") if path.is_file() and not path.is_symlink())
+
+
+def points(folder: Path, metric: str | None = None) -> Iterator[Point]:
+    """Yield every point of a run, or of one of its metrics, writer after writer as they were logged."""
+    for path in writers(folder):
+        for line in lines(path):
+            point = to_point(line)
+            if point and metric in (None, point.metric):
+                yield point
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines of a writer's file; a damaged one comes as an empty object."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                found = {}
+            yield found if isinstance(found, dict) else {}
+
+
+def to_point(line: dict[str, Any]) -> Point | None:
+    """Return the point of a line, or None when the line holds none."""
+    name, value, step, time = (line.get(key) for key in ("metric", "value", "step", "time"))
+    number = to_number(value)
+    if number is None or not isinstance(name, str) or type(step) is not int or not isinstance(time, float | int):
+        return None
+    return Point(name, number, step, float(time))
+
+
+def to_number(value: object) -> float | None:
+    """Return a JSON value as a number: a number, or the name of one that JSON cannot write."""
+    if isinstance(value, str):
+        return _SPECIAL.get(value)
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def from_number(value: float) -> float | str:
+    """Return a number as JSON can write it, the reverse of ``to_number``."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+class Summing:
+    """Adds up the points of one metric."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = math.nan
+        self.step = 0
+        self.min = math.inf
+        self.max = -math.inf
+        self._sum = 0.0
+        self._numbers = 0
+        self._latest = (-math.inf, -math.inf)
+
+    def add(self, point: Point) -> None:
+        """Take one more point in; NaN counts and may be last, but is no minimum, maximum or part of the mean."""
+        self.count += 1
+        if (point.step, point.time) >= self._latest:
+            self._latest = (point.step, point.time)
+            self.last, self.step = point.value, point.step
+        if point.value == point.value:
+            self._numbers += 1
+            self._sum += point.value
+            self.min = min(self.min, point.value)
+            self.max = max(self.max, point.value)
+
+    def values(self) -> tuple[float, float, float, float, int, int]:
+        """Return last, min, max, mean, count and the step of the last."""
+        if not self._numbers:
+            return self.last, math.nan, math.nan, math.nan, self.count, self.step
+        return self.last, self.min, self.max, self._sum / self._numbers, self.count, self.step
