@@ -11,10 +11,10 @@ history              which version a stage named, and since when
 """
 
 from mlgitops.registry import edit, layout, owners
+from mlgitops.registry.blueprint import Settings, scaffold
 from mlgitops.registry.canonical import write
-from mlgitops.registry.history import Naming, history
+from mlgitops.registry.naming import Naming, history
 from mlgitops.registry.rules import validate
-from mlgitops.registry.scaffold import Settings, scaffold
 from mlgitops.registry.tree import Entry, Tree, load, load_files, policy_name, read, read_files
 
 __all__ = [

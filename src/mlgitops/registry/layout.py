@@ -16,6 +16,7 @@ from mlgitops.api import (
 )
 
 ROOT: Final = "registry"
+RUNTIMES: Final = f"{ROOT}/runtimes"
 DEPLOYMENTS: Final = f"{ROOT}/deployments"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
@@ -47,7 +48,7 @@ def policy(name: str) -> str:
 
 def runtime(name: str) -> str:
     """Return the path of a ServingRuntime."""
-    return f"{ROOT}/runtimes/{name}.yaml"
+    return f"{RUNTIMES}/{name}.yaml"
 
 
 def deployment(environment: str, name: str) -> str:

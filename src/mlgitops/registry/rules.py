@@ -1,6 +1,7 @@
 """Whether the objects of a registry fit together. What time or evidence decides is promotion's.
 
-Each rule is a function of the tree that yields problems; none stops another.
+Each rule is a function of the tree that yields problems; none stops another. What lies in
+a file that cannot be read is not missing: that file's own problems say enough.
 """
 
 from __future__ import annotations
@@ -97,20 +98,20 @@ def _model(entry: Entry, model: Model, tree: Tree) -> Iterator[Problem]:
             ("spec", "stages"), f"come after each other in a circle: {cycle}; remove one after"
         )
     wanted = policy_name(model)
-    if tree.find(PromotionPolicy, wanted) is None:
+    if tree.find(PromotionPolicy, wanted) is None and layout.policy(wanted) not in tree.unread:
         known = _known(policy.metadata.name for policy in tree.all(PromotionPolicy))
         path = ("spec", "policyRef", "name") if model.spec.policy_ref else ("spec",)
         yield entry.document.problem(path, f'"{wanted}" names no PromotionPolicy; known: {known}')
 
 
 def _known_model(entry: Entry, name: str, tree: Tree) -> Iterator[Problem]:
-    if tree.model(name) is None:
+    if tree.model(name) is None and layout.model(name) not in tree.unread:
         known = _known(model.metadata.name for model in tree.all(Model))
         yield entry.document.problem(("spec", "modelRef", "name"), f'"{name}" names no Model; known: {known}')
 
 
 def _known_version(entry: Entry, model: str, number: str, tree: Tree) -> Iterator[Problem]:
-    if tree.version(model, number) is None:
+    if tree.version(model, number) is None and layout.version(model, number) not in tree.unread:
         known = _known(version.spec.version for version in tree.versions(model))
         message = f'"{number}" names no ModelVersion of model {model}; known: {known}'
         yield entry.document.problem(("spec", "version"), message)
@@ -137,7 +138,9 @@ def _version(entry: Entry, version: ModelVersion, tree: Tree, policies: Tree) ->
             yield entry.document.problem(
                 ("spec", "signature", name), "names a tensor twice; each name must be there once"
             )
-    if spec.lifecycle.state in ("Active", "Deprecated"):
+    # A runtime that cannot be read might be the one that fits.
+    unread = any(path.startswith(layout.RUNTIMES) for path in tree.unread)
+    if spec.lifecycle.state in ("Active", "Deprecated") and not unread:
         yield from _served(entry, version, tree.runtimes(), ("spec", "artifact", "format"))
 
 
@@ -178,13 +181,12 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
         return
     runtime = tree.find(ServingRuntime, spec.runtime_ref.name)
     path = ("spec", "runtimeRef", "name")
-    if runtime is None:
+    if runtime is None and layout.runtime(spec.runtime_ref.name) not in tree.unread:
         known = _known(item.metadata.name for item in tree.runtimes())
         yield entry.document.problem(path, f'"{spec.runtime_ref.name}" names no ServingRuntime; known: {known}')
-        return
     stage = tree.stage(model, spec.stage) if spec.stage else None
     version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
-    if version is not None:
+    if version is not None and runtime is not None:
         yield from _served(entry, version, [runtime], path)
 
 

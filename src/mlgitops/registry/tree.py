@@ -45,7 +45,7 @@ class Entry:
 
 
 class Tree:
-    """The objects of a registry by kind and name. What could not be read is in ``problems``.
+    """The objects of a registry by kind and name. What could not be read is in ``problems``, its files in ``unread``.
 
     Where two files claim one object, the first path counts; ``validate`` reports them.
     """
@@ -53,6 +53,7 @@ class Tree:
     def __init__(self, entries: Iterable[Entry], problems: Iterable[Problem] = ()) -> None:
         self.entries = tuple(entries)
         self.problems = tuple(problems)
+        self.unread = frozenset(problem.file for problem in self.problems)
         self._entries: dict[tuple[str, str], Entry] = {}
         for entry in self.entries:
             self._entries.setdefault(entry.key, entry)

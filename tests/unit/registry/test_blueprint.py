@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from typer.testing import CliRunner
+
+from mlgitops import config, registry
+from mlgitops.cli.main import app
+from mlgitops.errors import InputError
+from mlgitops.evidence import Key
+from mlgitops.registry import Settings, blueprint, scaffold, schema
+
+KEY = "ed25519:" + "A" * 43 + "="
+SETTINGS = Settings(
+    "https://git.example.com/a/registry.git", "s3://models/", owners=("team-a", "b@example.com"), public_key=KEY
+)
+EXAMPLE = Path(__file__).parents[3] / "examples/repo-layout"
+
+
+def test_a_new_registry_is_sound(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    assert registry.validate(registry.load(tmp_path)) == []
+
+
+def test_a_new_registry_says_what_it_was_told(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    settings = config.load(tmp_path)
+    assert settings.get("registry.url") == SETTINGS.url
+    assert settings.get("store.url") == SETTINGS.store
+    assert tomllib.loads((tmp_path / "mlgitops.toml").read_text())["defaults"]["stages"] == ["staging", "production"]
+    policy = registry.load(tmp_path).policy("any")
+    assert policy and policy.spec.artifacts.prefixes == ("s3://models/",)
+    assert [(signer.public_key, signer.statements) for signer in policy.spec.signers] == [(KEY, ("evaluated",))]
+    assert "* @team-a b@example.com\n" in (tmp_path / "CODEOWNERS").read_text()
+
+
+def test_the_cluster_follows_folders_that_exist_in_git(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    namespace, source = yaml.safe_load_all((tmp_path / "clusters/default.yaml").read_text())
+    assert schema.findings(source) == []
+    assert source["metadata"]["namespace"] == namespace["metadata"]["name"]
+    for path in source["spec"]["paths"]:
+        assert any(file.is_file() for file in (tmp_path / path).iterdir())
+
+
+def test_without_a_key_no_signer_is_named(tmp_path: Path) -> None:
+    scaffold(tmp_path, Settings("u", "s3://models"))
+    policy = registry.load(tmp_path).policy("any")
+    assert policy and policy.spec.signers == ()
+
+
+def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    assert scaffold(tmp_path, SETTINGS) == ()
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "CODEOWNERS").unlink()
+    with pytest.raises(InputError, match=r"README\.md exist with other content"):
+        scaffold(tmp_path, SETTINGS)
+    assert not (tmp_path / "CODEOWNERS").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings('x"\n[store]\nurl = "s3://evil', "s3://m"),
+        Settings("u", "s3://m\x1b[31m"),
+        Settings("u", "s3://m", environment="../prod"),
+        Settings("u", "s3://m", stages=()),
+        Settings("u", "s3://m", owners=("a\n* @evil",)),
+    ],
+)
+def test_a_setting_that_is_no_plain_line_is_refused(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        scaffold(tmp_path, settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quotes_and_percent_signs_of_a_setting_stay_text(tmp_path: Path) -> None:
+    scaffold(tmp_path, Settings('https://x/%{store}"; a', "s3://m"))
+    assert config.load(tmp_path).get("registry.url") == 'https://x/%{store}"; a'
+
+
+@pytest.mark.parametrize(
+    "path", [".github/workflows/mlgitops.yaml", ".gitea/workflows/mlgitops.yaml", ".gitlab-ci.yml"]
+)
+def test_ci_checks_against_the_base_and_puts_no_foreign_text_into_a_shell(path: str) -> None:
+    text = blueprint.contents(SETTINGS)[path]
+    assert yaml.safe_load(text)
+    assert "mlgitops check --base" in text
+    assert "${{" not in "".join(line for line in text.splitlines() if "run:" in line)
+
+
+def test_the_default_runtime_serves_what_this_environment_saves(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    (runtime,) = registry.load(tmp_path).runtimes()
+    for supported in runtime.spec.supported_formats:
+        for package, wanted in supported.packages.items():
+            assert SpecifierSet(wanted).contains(version(package)), package
+
+
+def test_the_example_is_exactly_a_new_registry_and_its_objects() -> None:
+    settings = Settings(
+        "https://git.example.com/flowers/registry.git",
+        "s3://models",
+        owners=("ml-platform",),
+        environment="prod-eu",
+        namespace="flowers",
+        public_key="ed25519:" + "A" * 42 + "8=",
+    )
+    for path, text in blueprint.contents(settings).items():
+        if path != "CODEOWNERS":
+            assert (EXAMPLE / path).read_text("utf-8") == text, path
+    tree = registry.load(EXAMPLE)
+    assert (EXAMPLE / "CODEOWNERS").read_text("utf-8") == registry.owners.render(tree, settings.owners)
+    assert registry.validate(tree) == []
+    assert [version.spec.version for version in tree.versions("iris")] == ["1", "2", "3"]
+
+
+def test_init_makes_a_registry_and_a_key_that_its_policy_names(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "flowers"), "--store", "s3://models", "--output", "json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.output)
+    assert Key.load(Path(told["key"])).public == told["publicKey"]
+    policy = registry.load(tmp_path / "flowers").policy("any")
+    assert policy and policy.spec.signers[0].public_key == told["publicKey"]
+
+
+def test_init_again_keeps_the_key_and_writes_nothing(tmp_path: Path) -> None:
+    command = ["init", str(tmp_path / "flowers"), "--output", "json"]
+    first = json.loads(CliRunner().invoke(app, command).output)
+    second = json.loads(CliRunner().invoke(app, command).output)
+    assert (second["publicKey"], second["files"]) == (first["publicKey"], [])
+
+
+def test_validate_prints_each_problem_and_exits_2(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    (tmp_path / "registry/policies/default.yaml").write_text('kind: "Po\\elicy"\n')
+    result = CliRunner().invoke(app, ["validate", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "registry/policies/default.yaml:1: kind" in result.output
+    assert "\x1b" not in result.output
+    told = json.loads(CliRunner().invoke(app, ["validate", str(tmp_path), "--output", "json"]).output)
+    assert told["ok"] is False
+    assert [problem["file"] for problem in told["problems"]] == ["registry/policies/default.yaml"]
+
+
+def test_validate_of_a_folder_within_tells_only_about_it(tmp_path: Path) -> None:
+    scaffold(tmp_path, SETTINGS)
+    (tmp_path / "registry/policies/default.yaml").write_text("a: 1\n")
+    assert CliRunner().invoke(app, ["validate", str(tmp_path / "registry/runtimes")]).exit_code == 0
+    assert CliRunner().invoke(app, ["validate", str(tmp_path / "registry/policies/default.yaml")]).exit_code == 2

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mlgitops import registry
+from mlgitops.errors import InvalidError
+
+Files = dict[str, bytes]
+Change = Callable[[str, str, str], None]
+VERSION, STAGING = "versions/2.yaml", "stages/staging.yaml"
+
+
+def problems(files: Files, base: Files | None = None) -> list[str]:
+    before = registry.load_files(base) if base is not None else None
+    return [str(problem) for problem in registry.validate(registry.read_files(files), before)]
+
+
+def test_a_sound_registry_has_no_problems(files: Files) -> None:
+    assert problems(files) == []
+    assert problems(files, dict(files)) == []
+
+
+def test_an_unknown_version_is_named_with_those_that_exist(files: Files, change: Change) -> None:
+    change("stages/production.yaml", 'version: "1"', 'version: "9"')
+    (problem,) = problems(files)
+    place = "registry/models/iris/stages/production.yaml:8: spec.version"
+    assert problem == f'{place} "9" names no ModelVersion of model iris; known: 1, 2'
+
+
+def test_an_unknown_model_is_named_wherever_it_is_named(files: Files, change: Change) -> None:
+    change("prod/iris.yaml", "modelRef: {name: iris}", "modelRef: {name: rose}")
+    assert problems(files) == [
+        'registry/deployments/prod/iris.yaml:6: spec.modelRef.name "rose" names no Model; known: iris'
+    ]
+
+
+def test_an_unknown_stage_is_named_with_the_models_stages(files: Files, change: Change) -> None:
+    change("prod/iris.yaml", "stage: production", "stage: prod")
+    assert problems(files) == [
+        'registry/deployments/prod/iris.yaml:7: spec.stage "prod" is no stage of model iris; known: staging, production'
+    ]
+
+
+def test_five_mistakes_are_seen_as_five(files: Files, change: Change) -> None:
+    change("stages/production.yaml", 'version: "1"', "version: 1")
+    change(VERSION, "format: onnx", "fromat: onnx")
+    change("policies/default.yaml", "prefixes", "prefix")
+    change("prod/iris.yaml", "stage: production", 'stage: production\n  version: "1"')
+    change("runtimes/python-1.yaml", "name: server", "name: main")
+    found = problems(files)
+    for expected in (
+        'stages/production.yaml:8: spec.version must be a string; put it in quotes, as in "1"',
+        'versions/2.yaml:11: spec.artifact.fromat is not a field; did you mean "format"?',
+        'policies/default.yaml:7: spec.artifacts.prefix is not a field; did you mean "prefixes"?',
+        "prod/iris.yaml:5: spec exactly one of stage and version must be set",
+        "runtimes/python-1.yaml:5: spec containers must have one named server",
+    ):
+        assert any(line.endswith(expected) for line in found), (expected, found)
+
+
+def test_a_broken_file_does_not_hide_the_mistakes_of_others(files: Files, change: Change) -> None:
+    change("prod/iris.yaml", "stage: production", "stage: nowhere")
+    files["registry/policies/broken.yaml"] = b"a: [\n"
+    found = problems(files)
+    assert any("policies/broken.yaml:2 is not YAML" in line for line in found)
+    assert any('spec.stage "nowhere"' in line for line in found)
+
+
+@pytest.mark.parametrize("path", ["policies/default.yaml", "models/iris/model.yaml", VERSION, "runtimes/python-1.yaml"])
+def test_what_cannot_be_read_is_not_also_called_missing(files: Files, change: Change, path: str) -> None:
+    change("stages/production.yaml", 'version: "1"', 'version: "2"')
+    change("prod/iris.yaml", "stage: production", "stage: production\n  runtimeRef: {name: python-1}")
+    change(path, "spec:", "specs:")
+    assert all(f"{path}:" in line for line in problems(files))
+
+
+def test_a_file_must_lie_where_its_object_says(files: Files) -> None:
+    files["registry/models/iris/versions/3.yaml"] = files.pop("registry/models/iris/versions/2.yaml")
+    (problem,) = problems(files)
+    wanted = "registry/models/iris/versions/2.yaml"
+    assert (
+        problem
+        == f"registry/models/iris/versions/3.yaml:4: metadata.name says that this file is {wanted}; move it there"
+    )
+
+
+@pytest.mark.parametrize("path", ["registry/models/iris/versions/2.yml", "registry/extra dir/ü.yaml"])
+def test_names_with_other_endings_spaces_and_unicode_are_misplaced_not_fatal(files: Files, path: str) -> None:
+    files[path] = files.pop("registry/models/iris/versions/2.yaml")
+    assert [line.split(":")[0] for line in problems(files)] == [path]
+
+
+def test_one_object_in_two_files_is_reported(files: Files) -> None:
+    files["registry/policies/other.yaml"] = files["registry/policies/default.yaml"]
+    assert any(
+        line.endswith("PromotionPolicy default is in registry/policies/default.yaml already; keep one of them")
+        for line in problems(files)
+    )
+
+
+def test_two_environments_may_have_a_deployment_of_one_name(files: Files) -> None:
+    files["registry/deployments/test/iris.yaml"] = files["registry/deployments/prod/iris.yaml"]
+    assert problems(files) == []
+
+
+def test_paths_that_differ_only_in_case_are_reported(files: Files) -> None:
+    files["registry/policies/Default.yaml"] = files["registry/policies/default.yaml"]
+    assert any(
+        "differs from registry/policies/Default.yaml only in upper and lower case" in line for line in problems(files)
+    )
+
+
+def test_a_circle_of_stages_is_reported_with_its_way(files: Files, change: Change) -> None:
+    change("model.yaml", "- name: staging\n", "- name: staging\n    after: [production]\n")
+    assert any("spec.stages come after each other in a circle: " in line for line in problems(files))
+
+
+def test_a_stage_after_one_that_is_not_there_is_refused(files: Files, change: Change) -> None:
+    change("model.yaml", "after: [staging]", "after: [testing]")
+    assert any("after must name other stages of this list" in line for line in problems(files))
+
+
+def test_a_model_needs_its_policy(files: Files) -> None:
+    del files["registry/policies/default.yaml"]
+    assert problems(files) == [
+        'registry/models/iris/model.yaml:5: spec "default" names no PromotionPolicy; known: none'
+    ]
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://other/iris", "s3://models-evil/iris", "s3://models/../other/iris", "file:///etc/passwd"]
+)
+def test_an_artifact_outside_of_the_policys_prefixes_is_refused(files: Files, change: Change, uri: str) -> None:
+    change(VERSION, "uri: s3://models/iris/2", f"uri: {uri}")
+    assert problems(files) == [
+        f"registry/models/iris/versions/2.yaml:9: spec.artifact.uri {uri} is outside of what policy default allows: s3://models/"
+    ]
+
+
+def test_the_bases_policy_holds_not_the_one_that_the_change_brings(files: Files, change: Change) -> None:
+    base = dict(files)
+    change("policies/default.yaml", "s3://models/", "s3://other/")
+    change(VERSION, "uri: s3://models/iris/2", "uri: s3://other/iris/2")
+    assert any("outside of what policy default allows: s3://models/" in line for line in problems(files, base))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("digest: sha256:0", "digest: sha256:1", "digest and format are immutable"),
+        ('version: "2"', 'version: "2"\n  params: [{name: C, value: "1"}]', "params is immutable"),
+        ('version: "2"', 'version: "2"\n  environment: {python: "3.11"}', "environment is immutable"),
+    ],
+)
+def test_an_edited_version_is_refused(files: Files, change: Change, old: str, new: str, expected: str) -> None:
+    base = dict(files)
+    change(VERSION, old, new)
+    assert any(expected in line for line in problems(files, base))
+    assert problems(files) == []
+
+
+def test_lifecycle_tags_and_places_of_a_version_may_change(files: Files, change: Change) -> None:
+    base = dict(files)
+    change(VERSION, "uri: s3://models/iris/2", 'uri: s3://models/moved/2\n    mirrors: ["s3://models/mirror/2"]')
+    change(VERSION, 'version: "2"', 'version: "2"\n  tags: {a: b}\n  lifecycle: {state: Rejected, reason: leaks}')
+    assert problems(files, base) == []
+
+
+def test_a_changed_runtime_is_refused(files: Files, change: Change) -> None:
+    base = dict(files)
+    change(
+        "runtimes/python-1.yaml",
+        "name: server, image: mlgitops.dev/python:1",
+        "name: server, image: mlgitops.dev/python:2",
+    )
+    assert any("a ServingRuntime is immutable; make one with a new name" in line for line in problems(files, base))
+
+
+def test_a_version_that_no_runtime_serves_is_refused_with_the_nearest(files: Files, change: Change) -> None:
+    change(VERSION, "format: onnx", "format: skops")
+    assert any(
+        "versions/2.yaml:11: spec.artifact.format cannot be served: no ServingRuntime fits iris.2 (format skops); "
+        "the nearest is python-1: it serves onnx, not skops" in line
+        for line in problems(files)
+    )
+
+
+def test_a_rejected_version_needs_no_runtime(files: Files, change: Change) -> None:
+    change(VERSION, "format: onnx", "format: skops\n  lifecycle: {state: Rejected, reason: leaks}")
+    assert problems(files) == []
+
+
+def test_a_deployments_own_runtime_must_exist(files: Files, change: Change) -> None:
+    change("prod/iris.yaml", "stage: production", "stage: production\n  runtimeRef: {name: python-2}")
+    assert any(
+        'spec.runtimeRef.name "python-2" names no ServingRuntime; known: python-1' in line for line in problems(files)
+    )
+
+
+def test_a_range_of_a_runtime_must_be_one(files: Files, change: Change) -> None:
+    change("runtimes/python-1.yaml", "- name: onnx", '- name: onnx\n    packages: {onnx: ">=1.x.y"}')
+    assert any("is not a version range (PEP 440)" in line for line in problems(files))
+
+
+def test_a_namespace_in_a_file_is_refused(files: Files, change: Change) -> None:
+    change("prod/iris.yaml", "name: iris\nspec", "name: iris\n  namespace: elsewhere\nspec")
+    assert any("metadata.namespace must not be set" in line for line in problems(files))
+
+
+def test_an_override_does_not_belong_into_git(files: Files) -> None:
+    files["registry/deployments/prod/override.yaml"] = (
+        b"apiVersion: mlgitops.dev/v1alpha1\nkind: ModelOverride\nmetadata: {name: iris}\n"
+        b'spec: {version: "1", reason: x, by: alice, expiresAt: "2026-12-01T00:00:00Z"}\n'
+    )
+    assert any("ModelOverride does not belong into registry/" in line for line in problems(files))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"kind: List\n", "kind 'List' is none of ours"),
+        (b"kind: ModelVerson\n", 'did you mean "ModelVersion"?'),
+        (b"apiVersion: v1\nkind: Model\n", "apiVersion must be mlgitops.dev/v1alpha1"),
+        (b"a: b\n", "kind is missing"),
+    ],
+)
+def test_what_is_none_of_our_kinds_is_refused(files: Files, text: bytes, expected: str) -> None:
+    files["registry/policies/x.yaml"] = text
+    assert any(expected in line for line in problems(files))
+
+
+def test_loading_refuses_what_reading_only_notes(files: Files) -> None:
+    files["registry/policies/x.yaml"] = b"a: b\n"
+    assert len(registry.read_files(files).problems) == 1
+    with pytest.raises(InvalidError, match=r"registry/policies/x\.yaml:1: kind is missing"):
+        registry.load_files(files)
