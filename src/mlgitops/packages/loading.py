@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 from mlgitops import digest as digests
 from mlgitops.errors import InputError, require
+from mlgitops.packages.flavors.base import Opened
 from mlgitops.packages.formats import FORMATS
 from mlgitops.packages.loaded import LoadedModel
-from mlgitops.packages.package import inspect
+from mlgitops.packages.package import Package, inspect
 
 
 def load(
-    folder: Path, *, digest: str | None = None, trusted_types: Sequence[str] = (), allow_code: bool = False
+    folder: Path,
+    *,
+    digest: str | None = None,
+    trusted_types: Sequence[str] = (),
+    allow_code: bool = False,
+    lean: bool = False,
 ) -> LoadedModel:
     """Verify a package, every byte of it, and load its model.
 
@@ -23,6 +30,8 @@ def load(
         digest: the digest that it must have; without one it must at least match its own manifest.
         trusted_types: types that a skops package may use beyond those that we ship as trusted.
         allow_code: whether a format that runs code may be loaded.
+        lean: import frameworks without what serving never needs (``flavors.lean``); only
+            for a process that does nothing but serve.
 
     Raises:
         NotFoundError: the folder is no package.
@@ -31,13 +40,25 @@ def load(
         MissingExtraError: its framework is not installed.
     """
     package = inspect(folder)
-    digests.verify(folder, digest or package.digest)
+    # Imports take longest, so they go on while the bytes are read and digested.
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(_flavor_for, package, lean)
+        digests.verify(folder, digest or package.digest)
     if package.safety == "code" and not allow_code:
         raise InputError(
             f"{folder} is of the format {package.format}, which runs code when loaded; "
             f"allow it in both the ModelVersion and the PromotionPolicy (spec.formats.allowCode)"
         )
-    return LoadedModel(package, flavor(package.format).open_package(package, trusted_types))
+    opened: Opened = importing.result().open_package(package, trusted_types)
+    return LoadedModel(package, opened)
+
+
+def _flavor_for(package: Package, lean: bool) -> ModuleType:
+    if not lean or package.format != "skops":
+        return flavor(package.format)
+    from mlgitops.packages.flavors.lean import import_skops
+
+    return import_skops(pandas=package.settings.get("arrangement") == "frame")
 
 
 def flavor(name: str) -> ModuleType:
