@@ -47,14 +47,13 @@ def write_iris(training: Path, holdout: Path) -> None:
         np.savetxt(path, part, delimiter=",", fmt=formats, header=",".join((*FEATURES, "target")), comments="")
 
 
-def deployment(namespace: str, name: str) -> str:
+def deployment(name: str) -> str:
     """Return the ModelDeployment that follows production, by canary."""
     return textwrap.dedent(f"""\
         apiVersion: mlgitops.dev/v1alpha1
         kind: ModelDeployment
         metadata:
           name: {name}
-          namespace: {namespace}
         spec:
           modelRef:
             name: iris

@@ -102,7 +102,6 @@ def registry(world: World) -> dict[str, Any]:
     world.reviewer.mlgitops(
         "init", ".", "--url", world.remote, "--store", store, "--environment", "demo", "--namespace", NAMESPACE
     )
-    _write(world.reviewer.folder / "registry/deployments/demo/.gitkeep", "")
     world.reviewer.git("init", "--quiet", "--initial-branch=main")
     world.reviewer.commit("Make the registry")
     world.reviewer.run("git", "push", "--quiet", world.remote, "main")
@@ -162,9 +161,7 @@ def _propose(world: World, chapter: str) -> dict[str, Any]:
 def merge_first(world: World) -> dict[str, Any]:
     """CI checks the proposal, the reviewer merges it, and the engineer adds a deployment."""
     found = _check_and_merge(world, world.narrator.steps[-2].found["pull"])
-    _write(
-        world.reviewer.folder / f"registry/deployments/demo/{DEPLOYMENT}.yaml", data.deployment(NAMESPACE, DEPLOYMENT)
-    )
+    _write(world.reviewer.folder / f"registry/deployments/demo/{DEPLOYMENT}.yaml", data.deployment(DEPLOYMENT))
     world.reviewer.git("pull", "--quiet", "--ff-only", "origin", "main")
     world.reviewer.commit("Deploy what production names, by canary")
     world.reviewer.run("git", "push", "--quiet", "origin", "main")

@@ -7,11 +7,22 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def dying_with(parent: int) -> Callable[[], None]:
+    """Return what a new process runs first, so that the kernel kills it when its parent's thread ends."""
+
+    def die_with_parent() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die_with_parent
 
 
 async def spawn(
@@ -23,13 +34,6 @@ async def spawn(
     call this on the main thread.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before we asked
-            os.kill(os.getpid(), signal.SIGKILL)
-
     with log.open("ab" if append else "wb") as output:
         return await asyncio.create_subprocess_exec(
             *command,
@@ -39,7 +43,7 @@ async def spawn(
             cwd=folder,
             env=dict(environment),
             start_new_session=True,
-            preexec_fn=die_with_parent,
+            preexec_fn=dying_with(os.getpid()),
         )
 
 
