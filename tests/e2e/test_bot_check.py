@@ -1,0 +1,395 @@
+"""``mlgitops check`` on pull requests of every kind, made by bots and by hand."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlgitops import registry
+from mlgitops.api import Metadata, ModelStage, Reference
+from mlgitops.api.model import Hold, Metric, ModelStageSpec, Source
+from mlgitops.bot import pulls
+from mlgitops.bot.check import publish
+from mlgitops.bot.promote import promote, rollback
+from mlgitops.bot.propose import first_model, open_proposal
+from mlgitops.bot.question import ask
+from mlgitops.bot.report import MARKER, Report
+from mlgitops.errors import CheckFailedError, InputError, OutsideError
+from mlgitops.evidence import Statement, sign
+from mlgitops.promotion import EVALUATED, Outcome
+from mlgitops.registry import layout
+from worlds.registry import World, written
+
+
+def checked(world: World, number: int, *, read_only: bool = False) -> Report:
+    """Check a pull request from a clone of CI's own, and write the result on it."""
+    folder = world.folder / "ci"
+    if not folder.exists():
+        world.clone("ci", depth=1)
+    world.monkeypatch.setenv("MLGITOPS_ACTOR", "ci")
+    report, forge = ask(folder, base="main", pull=number, read_only=read_only)
+    assert forge is not None
+    publish(report, forge, number)
+    return report
+
+
+def outcomes(report: Report) -> dict[str, Outcome]:
+    return {verdict.gate: verdict.outcome for subject in report.subjects for verdict in subject.verdicts}
+
+
+def reason(report: Report, gate: str) -> str:
+    return next(v.reason for subject in report.subjects for v in subject.verdicts if v.gate == gate)
+
+
+def by_hand(world: World, changes: dict[str, bytes | None], branch: str = "by-hand") -> int:
+    """Push a branch and open a pull request of it, as a person does."""
+    world.commit(changes, branch=branch)
+    return pulls.open_from_branch(world.context("person"), branch, "By hand", "").number
+
+
+def merged(world: World, number: int) -> None:
+    pulls.merge(world.context("reviewer"), number)
+
+
+def registered(world: World, content: str, **fields: object) -> str:
+    """Propose, check and merge a version; return its number."""
+    done = open_proposal(world.context(), world.version(content, **fields), by="ada")
+    assert done.pull is not None
+    assert checked(world, done.pull.number).passed
+    merged(world, done.pull.number)
+    return str(done.version)
+
+
+def evaluated(world: World, number: str, accuracy: str, champion: tuple[str, str] | None = None) -> None:
+    """Sign what an evaluator would have found."""
+    context = world.context("evaluator")
+    version = context.tree.version("iris", number)
+    assert version is not None
+
+    def measured(value: str) -> dict[str, object]:
+        return {"metrics": {"accuracy": {"value": value, "stdErr": "0.02", "samples": 50}}}
+
+    rival = context.tree.version("iris", champion[0]) if champion else None
+    predicate = {
+        "challenger": measured(accuracy),
+        "champion": {"digest": rival.spec.artifact.digest, **measured(champion[1])} if rival and champion else None,
+        "dataset": {"name": "holdout", "digest": "sha256:" + "d" * 64, "rows": 50},
+    }
+    identity = (rival.spec.artifact.digest if rival else "none", "d", "accuracy")
+    statement = Statement(EVALUATED, version.spec.artifact.digest, predicate, identity)
+    context.ledger.append("iris", number, sign(statement, world.key), statement.name)
+
+
+def promoted(world: World, stage: str, number: str) -> None:
+    moved = promote(world.context("person"), "iris", stage, number)
+    report = checked(world, moved.pull.number)
+    assert report.passed, report.text()
+    merged(world, moved.pull.number)
+
+
+def test_a_proposal_adds_the_model_and_its_first_version(world: World) -> None:
+    done = open_proposal(world.context(), world.version(), by="ada")
+    assert done.pull is not None and (done.version, done.pull.number) == (1, 1)
+    report = checked(world, 1)
+    assert report.passed, report.text()
+    assert outcomes(report) == {"reserved": Outcome.PASS, "artifact": Outcome.PASS}
+    merged(world, 1)
+    tree = registry.load((world.remote, world.main))
+    assert registry.validate(tree) == []
+    assert [version.metadata.name for version in tree.versions("iris")] == ["iris.1"]
+    model = tree.model("iris")
+    assert model is not None
+    assert [(stage.name, stage.after) for stage in model.spec.stages] == [
+        ("staging", ()),
+        ("production", ("staging",)),
+    ]
+
+
+def test_the_report_is_one_comment_and_one_check_however_often_it_is_written(world: World) -> None:
+    open_proposal(world.context(), world.version(), by="ada")
+    report = checked(world, 1)
+    checked(world, 1)
+    forge = world.context().forge
+    assert [(comment.marker, comment.author) for comment in forge.comments(1)] == [(MARKER, "ci")]
+    assert [(check.passed, check.head, check.base) for check in forge.checks(1)] == [(True, report.head, world.main)]
+
+
+def test_a_promotion_without_an_evaluation_is_inconclusive_and_names_the_command(world: World) -> None:
+    number = registered(world, "a")
+    moved = promote(world.context("person"), "iris", "staging", number)
+    report = checked(world, moved.pull.number)
+    assert not report.passed
+    assert outcomes(report)["accuracy"] is Outcome.INCONCLUSIVE
+    assert "mlgitops evaluate iris:1 --stage staging --dataset holdout=FILE" in reason(report, "accuracy")
+    with pytest.raises(CheckFailedError, match="is refused: no evaluation of iris:1"):
+        merged(world, moved.pull.number)
+
+
+def test_a_promotion_is_a_change_of_one_line(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    moved = promote(world.context("person"), "iris", "staging", "2")
+    lines = world.context().forge.diff(moved.pull.number).splitlines()
+    changed = [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert changed == ['-  version: "1"', '+  version: "2"']
+
+
+def test_the_gate_lets_the_better_through_and_refuses_the_worse(world: World) -> None:
+    for content in ("a", "b", "c"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.92", ("1", "0.95"))
+    worse = promote(world.context("person"), "iris", "staging", "2")
+    report = checked(world, worse.pull.number)
+    assert outcomes(report)["accuracy"] is Outcome.FAIL
+    assert "0.92" in reason(report, "accuracy") and "0.95" in reason(report, "accuracy")
+    world.context().forge.close(worse.pull.number)
+    evaluated(world, "3", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "3")
+    stage = registry.load((world.remote, world.main)).stage("iris", "staging")
+    assert stage is not None and stage.spec.version == "3"
+
+
+def test_a_stage_that_stands_after_another_waits_for_it(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    moved = promote(world.context("person"), "iris", "production", "1")
+    report = checked(world, moved.pull.number)
+    assert outcomes(report)["order"] is Outcome.FAIL
+    world.context().forge.close(moved.pull.number)
+    promoted(world, "staging", "1")
+    promoted(world, "production", "1")
+
+
+def test_a_rollback_puts_the_line_back_and_keeps_bots_off(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "2")
+    back = rollback(world.context("oncall"), "iris", "staging", reason="p99 | `doubled`")
+    report = checked(world, back.pull.number)
+    assert report.passed, report.text()
+    merged(world, back.pull.number)
+    stage = registry.load((world.remote, world.main)).stage("iris", "staging")
+    assert stage is not None
+    assert (stage.spec.version, stage.spec.hold) == ("1", Hold(reason="p99 | `doubled`", by="oncall"))
+    with pytest.raises(InputError, match="is held"):
+        promote(world.context("bot"), "iris", "staging", "2")
+
+
+def test_a_hold_that_is_over_holds_nobody(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    hold = Hold(reason="freeze", until="2020-01-01T00:00:00Z")
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1", hold))
+    world.commit({layout.stage("iris", "staging"): registry.write(stage)})
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "2")
+
+
+def test_a_statement_by_a_key_that_the_base_branch_does_not_name_counts_for_nothing(world: World) -> None:
+    registered(world, "a")
+    world.key = type(world.key).generate()
+    evaluated(world, "1", "0.99")
+    moved = promote(world.context("person"), "iris", "staging", "1")
+    assert outcomes(checked(world, moved.pull.number))["accuracy"] is Outcome.INCONCLUSIVE
+
+
+def test_a_pull_request_cannot_bring_its_own_signer(world: World) -> None:
+    registered(world, "a")
+    trusted, world.key = world.key, type(world.key).generate()
+    evaluated(world, "1", "0.99")
+    policy = world.remote.tree(world.main)[layout.policy("default")]
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    number = by_hand(
+        world,
+        {
+            layout.policy("default"): policy.replace(trusted.public.encode(), world.key.public.encode()),
+            layout.stage("iris", "staging"): registry.write(stage),
+        },
+    )
+    assert outcomes(checked(world, number))["accuracy"] is Outcome.INCONCLUSIVE
+
+
+def test_a_pull_request_cannot_choose_the_ledger_that_judges_it(world: World, tmp_path: Path) -> None:
+    registered(world, "a")
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    shutil.copytree(world.folder / "remote.git", tmp_path / "evil.git")
+    settings = world.remote.tree(world.main)["mlgitops.toml"].replace(b"remote.git", b"evil.git")
+    number = by_hand(
+        world, {"mlgitops.toml": settings, layout.stage("iris", "staging"): registry.write(stage)}, branch="evil"
+    )
+    # CI stands on the pull request's own commit, with its settings in the work tree.
+    folder = world.clone("ci-of-head")
+    (folder / "mlgitops.toml").write_bytes(settings)
+    real = world.url
+    report, forge = ask(folder, base="main", pull=number, read_only=True)
+    assert not report.passed and forge is not None
+    forge.comment(number, "proof", "written to the real remote")
+    assert world.url == real
+    assert [comment.marker for comment in world.context().forge.comments(number)] == ["proof"]
+
+
+def test_a_version_made_by_hand_is_reserved_by_the_check(world: World) -> None:
+    registered(world, "a")
+    number = by_hand(world, written(world.version("b", number=7)))
+    report = checked(world, number)
+    assert report.passed, report.text()
+    held = world.context().ledger.reservation("iris", 7)
+    assert held is not None and held.by == "ci"
+
+
+def test_a_version_made_by_hand_fails_a_read_only_check_with_the_command(world: World) -> None:
+    registered(world, "a")
+    version = world.version("b", number=7)
+    report = checked(world, by_hand(world, written(version)), read_only=True)
+    assert outcomes(report)["reserved"] is Outcome.FAIL
+    assert f"mlgitops reserve iris:7 {version.spec.artifact.digest}" in reason(report, "reserved")
+    assert world.context().ledger.reservation("iris", 7) is None
+
+
+def test_a_number_that_is_reserved_for_another_digest_fails_and_names_the_next(world: World) -> None:
+    registered(world, "a")
+    world.context().ledger.reserve("iris", "sha256:" + "e" * 64, "run", "rival")
+    report = checked(world, by_hand(world, written(world.version("b", number=2))))
+    assert outcomes(report)["reserved"] is Outcome.FAIL
+    assert "next free number is 3" in reason(report, "reserved")
+
+
+def test_an_edited_version_is_refused(world: World) -> None:
+    registered(world, "a")
+    path = layout.version("iris", 1)
+    edited = world.version("b", number=1)
+    report = checked(world, by_hand(world, {path: registry.write(edited)}))
+    assert any(problem.file == path and "artifact" in problem.field for problem in report.problems), report.text()
+
+
+def test_broken_yaml_is_reported_with_file_and_line_and_nothing_is_planned(world: World) -> None:
+    registered(world, "a")
+    path = layout.version("iris", 2)
+    report = checked(world, by_hand(world, {path: b"kind: ModelVersion\nspec: [\n"}))
+    assert [problem.file for problem in report.problems] == [path]
+    assert not report.passed and report.plan == ""
+    assert path in world.context().forge.comments(2)[0].body
+
+
+def test_an_artifact_outside_of_the_policys_prefixes_is_refused(world: World) -> None:
+    registered(world, "a")
+    version = world.version("b", number=2)
+    elsewhere = world.store.replace("/store", "/store-of-mallory")
+    moved = replace(version.spec.artifact, uri=version.spec.artifact.uri.replace(world.store, elsewhere))
+    version = replace(version, spec=replace(version.spec, artifact=moved))
+    report = checked(world, by_hand(world, written(version)))
+    assert outcomes(report)["artifact"] is Outcome.FAIL
+    assert "outside the policy's artifact prefixes" in reason(report, "artifact")
+
+
+def test_a_missing_artifact_is_refused(world: World) -> None:
+    registered(world, "a")
+    version = world.version("b", number=2)
+    shutil.rmtree(version.spec.artifact.uri.removeprefix("file://"))
+    report = checked(world, by_hand(world, written(version)))
+    assert outcomes(report)["artifact"] is Outcome.FAIL
+
+
+def test_a_corrupt_manifest_is_refused_and_both_digests_are_named(world: World) -> None:
+    registered(world, "a")
+    version = world.version("b", number=2)
+    manifest = Path(version.spec.artifact.uri.removeprefix("file://")) / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    report = checked(world, by_hand(world, written(version)))
+    assert outcomes(report)["artifact"] is Outcome.FAIL
+    assert version.spec.artifact.digest in reason(report, "artifact")
+
+
+def test_a_dirty_source_is_warned_about_first_and_refused_at_the_last_stage(world: World) -> None:
+    registered(world, "a", source=Source(commit="c" * 40, dirty=True))
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    moved = promote(world.context("person"), "iris", "production", "1")
+    report = checked(world, moved.pull.number)
+    assert outcomes(report)["source"] is Outcome.FAIL
+    assert "uncommitted changes" in reason(report, "source")
+
+
+def test_a_shallow_clone_is_deepened_before_history_is_asked(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "2")
+    folder = world.clone("shallow", depth=1)
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    from mlgitops.git import Repository
+
+    clone = Repository.open(folder)
+    head = clone.commit("refs/heads/main", {layout.stage("iris", "staging"): registry.write(stage)}, "Back to 1")
+    clone.set_ref("refs/heads/main", head)
+    assert clone.is_shallow
+    report, _ = ask(folder, base="origin/main", pull=None, read_only=True)
+    assert report.passed, report.text()  # a rollback, which only the history can say
+    assert not clone.is_shallow
+    clone.close()
+
+
+def test_a_clone_that_cannot_be_deepened_names_the_command(world: World) -> None:
+    registered(world, "a")
+    folder = world.clone("shallow", depth=1)
+    with pytest.raises(OutsideError, match="git fetch --unshallow"):
+        ask(folder, base=world.main, pull=None, read_only=True)
+
+
+def test_without_the_remote_the_check_is_inconclusive_and_says_what_it_saw_last(world: World) -> None:
+    registered(world, "a")
+    folder = world.clone("laptop")
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    from mlgitops.git import Repository
+
+    clone = Repository.open(folder)
+    clone.set_ref(
+        "refs/heads/main",
+        clone.commit("refs/heads/main", {layout.stage("iris", "staging"): registry.write(stage)}, "Promote"),
+    )
+    ask(folder, base="origin/main", pull=None, read_only=True)
+    (world.folder / "remote.git").rename(world.folder / "away.git")
+    report, _ = ask(folder, base="origin/main", pull=None, read_only=True)
+    assert not report.passed
+    assert outcomes(report)["ledger"] is Outcome.INCONCLUSIVE
+    assert report.ledger.startswith("unreadable, last seen 20")
+    clone.close()
+
+
+HOSTILE = "`x` | @everyone <img src=x onerror=alert(1)> [a](javascript:x) $(id) \x1b[2J\u202e ![](http://x) \n# h1"
+
+
+def test_hostile_text_of_a_run_is_inert_in_the_pull_request(world: World) -> None:
+    from mlgitops.api.model import Param
+
+    version = world.version(
+        "a", params=(Param("C", HOSTILE),), metrics=(Metric(name="accuracy", value="0.9", dataset="holdout"),)
+    )
+    done = open_proposal(world.context(), version, by="ada")
+    assert done.pull is not None
+    (row,) = [line for line in done.pull.body.splitlines() if "everyone" in line]
+    assert "\x1b" not in row and "\u202e" not in row
+    assert row.startswith(("| parameter `C` | `` ", "| parameter `C` | ```"))
+    assert row.replace("\\|", "").count("|") == 3
+    assert "# h1" not in done.pull.body.splitlines()
+    report = checked(world, 1)
+    assert report.passed, report.text()
+
+
+def test_the_first_model_takes_the_registrys_defaults(world: World) -> None:
+    model = first_model(world.settings, "iris")
+    assert [stage.name for stage in model.spec.stages] == ["staging", "production"]
+    assert model.spec.policy_ref == Reference("default")
