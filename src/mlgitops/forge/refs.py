@@ -10,7 +10,8 @@ from mlgitops.errors import InputError, NotFoundError
 from mlgitops.forge.pulls import Check, Pull, State, check_from_json, pull_from_json
 from mlgitops.git import Files, Repository
 
-_PULLS, _HEADS = "refs/mlgitops/pull/", "refs/mlgitops/heads/"
+_ROOT = "refs/mlgitops/"
+_PULLS, _HEADS = f"{_ROOT}pull/", f"{_ROOT}heads/"
 _META = re.compile(rf"{_PULLS}([1-9][0-9]{{0,8}})/meta")
 
 
@@ -58,18 +59,18 @@ class PullRefs:
             InputError: it is garbled.
         """
         self.fetch()
-        refs, heads = self._repository.refs(_PULLS), self._repository.refs(_HEADS)
+        refs = self._repository.refs(_ROOT)
         meta = refs.get(f"{_PULLS}{number}/meta")
         if meta is None:
             known = ", ".join(map(str, sorted(_numbers(refs)))) or "none"
             raise NotFoundError(f"there is no pull request {number}; there are: {known}")
-        pull = self._read(number, meta, refs, heads)
+        pull = self._read(number, meta, refs)
         return Snapshot(
             pull=pull,
             meta=meta,
             head=refs[f"{_PULLS}{number}/head"],
-            branch=heads.get(f"{_HEADS}{pull.head_ref}"),
-            base=heads.get(f"{_HEADS}{pull.base}"),
+            branch=refs.get(f"{_HEADS}{pull.head_ref}"),
+            base=refs.get(f"{_HEADS}{pull.base}"),
             files=self._repository.tree(meta),
         )
 
@@ -88,16 +89,16 @@ class PullRefs:
 
     def readable(self) -> list[Pull]:
         """Return all pull requests that are not garbled, oldest first."""
-        refs, heads = self._repository.refs(_PULLS), self._repository.refs(_HEADS)
+        refs = self._repository.refs(_ROOT)
         found = []
         for number in sorted(_numbers(refs)):
             try:
-                found.append(self._read(number, refs[f"{_PULLS}{number}/meta"], refs, heads))
+                found.append(self._read(number, refs[f"{_PULLS}{number}/meta"], refs))
             except InputError:
                 continue
         return found
 
-    def _read(self, number: int, meta: str, refs: Mapping[str, str], heads: Mapping[str, str]) -> Pull:
+    def _read(self, number: int, meta: str, refs: Mapping[str, str]) -> Pull:
         data = self._repository.read(meta, "pull.json")
         head = refs.get(f"{_PULLS}{number}/head")
         if data is None or head is None:
@@ -105,7 +106,7 @@ class PullRefs:
             raise InputError(f"refs/pull/{number}/meta is no pull request: {missing} is missing; open another one")
         pull = pull_from_json(data, number, head)
         # A person pushes to the branch and to nothing else; while it is open, that is what is proposed.
-        tip = heads.get(f"{_HEADS}{pull.head_ref}")
+        tip = refs.get(f"{_HEADS}{pull.head_ref}")
         return replace(pull, head=tip) if pull.state is State.OPEN and tip else pull
 
 

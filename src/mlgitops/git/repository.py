@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from threading import Lock
 
 import git
 from gitdb.base import IStream
+from gitdb.exc import BadObject
+from gitdb.util import hex_to_bin
 
 from mlgitops.errors import CheckFailedError, InputError, NotFoundError, OutsideError
 from mlgitops.git import remote
@@ -20,6 +23,7 @@ from mlgitops.git.names import check_path, check_ref, check_url, public_url
 from mlgitops.git.tree import Files
 
 _PLAIN = ("100644", "100755")
+_FULL_NAME = re.compile(r"[0-9a-f]{40}")
 _FIELDS = "%H%x1f%P%x1f%an%x1f%ae%x1f%ct%x1f%s%x1e"
 
 
@@ -131,6 +135,8 @@ class Repository:
         Raises:
             NotFoundError: it stands for none.
         """
+        if self._is_commit(name):
+            return name
         output = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if output.status != 0:
             raise NotFoundError(f"{name!r} names no commit in {self.path}")
@@ -300,6 +306,16 @@ class Repository:
 
     def _run(self, *arguments: str, stdin: bytes | None = None, variables: Mapping[str, str] | None = None) -> Output:
         return run(self.path, [f"--git-dir={self.path}", *arguments], stdin=stdin, variables=variables)
+
+    def _is_commit(self, name: str) -> bool:
+        """Say whether a text is a commit's full name; costs no process, and most names are one."""
+        if not _FULL_NAME.fullmatch(name):
+            return False
+        try:
+            with self._lock:
+                return bool(self._repository.odb.info(hex_to_bin(name)).type == b"commit")
+        except (BadObject, ValueError):
+            return False
 
     def _store(self, data: bytes) -> str:
         with self._lock:
