@@ -7,6 +7,7 @@ differently is refused: duplicate keys, tags, merge keys, several documents.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ Event = Any
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+_NO_JSON = frozenset(sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")) | {
+    ".nan",
+    ".NaN",
+    ".NAN",
+}
 _INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -151,7 +157,7 @@ class _Reader:
         if anchor:
             self._open.add(anchor)
         if isinstance(event, yaml.ScalarEvent):
-            value = _scalar(event.value) if event.implicit[0] else event.value
+            value = self._plain(event, line, path) if event.implicit[0] else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(events, path)
         else:
@@ -180,6 +186,12 @@ class _Reader:
     def _refuse_tag(self, event: Event, line: int, path: Path) -> None:
         if event.tag not in (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             raise _refusal(self._file, line, f"has the tag {event.tag}; write the plain value", path)
+
+    def _plain(self, event: Event, line: int, path: Path) -> Any:
+        value = _scalar(event.value)
+        if event.value in _NO_JSON or (isinstance(value, float) and math.isinf(value)):
+            raise _refusal(self._file, line, f"{event.value} is no number that JSON can hold", path)
+        return value
 
     def _sequence(self, events: Iterator[Event], path: Path) -> list[Any]:
         items: list[Any] = []
@@ -231,9 +243,14 @@ def _scalar(text: str) -> Any:
     if text[0] in "+-.0123456789":
         if _INT.fullmatch(text):
             return _whole(text.replace("_", ""))
-        if _FLOAT.fullmatch(text):
-            return float(text)
+        if _FLOAT.fullmatch(text.replace("_", "")):
+            return _number(float(text.replace("_", "")))
     return text
+
+
+def _number(value: float) -> float:
+    """Return a number as JSON has it: there, 1.0 and 1 are one."""
+    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
 def _whole(text: str) -> int:

@@ -1,0 +1,103 @@
+"""The API server's verdict on our kinds: the same as the validator's, for the whole corpus."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from corpus_cases import Case, cases
+from mlgitops import api
+from mlgitops.local.cluster import Cluster
+
+EXAMPLE = Path(__file__).parents[2] / "examples/repo-layout"
+Answer = tuple[int, dict[str, Any]]
+
+
+class Server:
+    """Bare HTTP, so that nothing of ours stands between the test and the verdict."""
+
+    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+        config = yaml.safe_load(kubeconfig.read_text())
+        url = urlsplit(config["clusters"][0]["cluster"]["server"])
+        context = ssl._create_unverified_context()
+        self._connection = http.client.HTTPSConnection(str(url.hostname), url.port, context=context, timeout=30)
+        self._headers = {
+            "Authorization": f"Bearer {config['users'][0]['user']['token']}",
+            "Content-Type": "application/json",
+        }
+        self._namespace = namespace
+
+    def send(self, method: str, raw: dict[str, Any], *, dry: bool = True, name: str = "") -> Answer:
+        path = f"/apis/{api.API_VERSION}/namespaces/{self._namespace}/{api.KINDS[raw['kind']].plural}{name}"
+        query = "fieldValidation=Strict" + ("&dryRun=All" if dry else "")
+        self._connection.request(method, f"{path}?{query}", json.dumps(raw), self._headers)
+        response = self._connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def server(api_server: Cluster, namespace: str) -> Iterator[Server]:
+    server = Server(Path(api_server.kubeconfig), namespace)
+    yield server
+    server.close()
+
+
+def judge(server: Server, case: Case) -> Answer:
+    if case.before is None:
+        return server.send("POST", case.raw)
+    status, created = server.send("POST", case.before, dry=False)
+    assert status in (201, 409), created
+    path = f"/{case.before['metadata']['name']}"
+    status, now = server.send("GET", case.before, name=path)
+    assert status == 200, now
+    version = {"resourceVersion": now["metadata"]["resourceVersion"]}
+    return server.send("PUT", {**case.raw, "metadata": {**case.raw["metadata"], **version}}, name=path)
+
+
+def test_the_api_server_says_what_the_corpus_says(server: Server) -> None:
+    differing = []
+    for case in cases():
+        status, answer = judge(server, case)
+        if status not in ((400, 422) if case.refused else (200, 201)):
+            differing.append(f"{case.name}: {status} {answer.get('message', '')[:300]}")
+    assert differing == []
+
+
+@pytest.mark.parametrize("path", [EXAMPLE / "registry", EXAMPLE / "clusters"])
+def test_the_example_is_applied_as_it_stands(api_server: Cluster, namespace: str, path: Path) -> None:
+    place = () if path.name == "clusters" else (f"--namespace={namespace}",)
+    api_server.kubectl("apply", "--server-side", "--recursive", f"--filename={path}", *place)
+
+
+def test_the_api_server_fills_in_the_defaults_that_the_classes_have(server: Server) -> None:
+    for case in cases():
+        if case.refused or case.before is not None:
+            continue
+        _, answer = server.send("POST", case.raw)
+        ours, theirs = api.parse(case.raw), api.parse(answer)
+        assert (ours.spec, getattr(ours, "status", None)) == (theirs.spec, getattr(theirs, "status", None)), case.name
+
+
+def test_a_status_is_written_by_its_subresource_only(server: Server) -> None:
+    stage = next(case.raw for case in cases() if case.raw["kind"] == "ModelStage")
+    status, created = server.send("POST", {**stage, "status": {"observedGeneration": 7}}, dry=False)
+    assert (status, created["status"]) == (201, {"observedGeneration": -1})
+    created["status"] = {"observedGeneration": 1}
+    status, answer = server.send("PUT", created, dry=False, name=f"/{stage['metadata']['name']}/status")
+    assert (status, answer["status"]["observedGeneration"]) == (200, 1)
+
+
+def test_explain_reads_like_documentation(api_server: Cluster) -> None:
+    told = api_server.kubectl("explain", "modeldeployment.spec.rollout.steps")
+    assert "The new revision's share of traffic, in percent." in " ".join(told.split())
