@@ -127,6 +127,8 @@ class World:
     objects: dict[tuple[str, str], Raw] = field(default_factory=dict)
     pods: dict[str, Raw] = field(default_factory=dict)
     traffic: list[dict[str, int]] = field(default_factory=list)
+    applied: dict[tuple[str, str], Raw] = field(default_factory=dict)
+    changes: int = 0
 
     @property
     def status(self) -> DeploymentStatus:
@@ -146,6 +148,7 @@ class World:
         return plan.step(self.inputs(), self.status, self.observed(), self.now)
 
     def write(self, status: DeploymentStatus) -> None:
+        self.changes += status != self.status
         self.deployment = replace(self.deployment, status=status)
 
     def apply(self) -> None:
@@ -153,18 +156,24 @@ class World:
         if self.inputs().suspended(self.now):
             return
         for raw in wanted:
-            self._store(copy.deepcopy(raw))
+            self._store(raw)
         for raw in plan.surplus(self.inputs(), self.status, self.objects.values(), wanted):
+            self.changes += 1
             del self.objects[raw["kind"], raw["metadata"]["name"]]
 
     def _store(self, raw: Raw) -> None:
         key = raw["kind"], raw["metadata"]["name"]
-        old = self.objects.get(key, {"metadata": {"generation": 0}})
-        changed = old.get("spec") != raw.get("spec")
-        raw["metadata"]["generation"] = old["metadata"]["generation"] + changed
-        if "status" in old:
-            raw["status"] = old["status"]
-        self.objects[key] = raw
+        old = self.objects.get(key)
+        if old is not None and self.applied.get(key) == raw:
+            return
+        self.changes += 1
+        self.applied[key] = raw
+        stored = copy.deepcopy(raw)
+        generation = old["metadata"]["generation"] if old else 0
+        stored["metadata"]["generation"] = generation + (old is None or old.get("spec") != raw.get("spec"))
+        if old and "status" in old:
+            stored["status"] = old["status"]
+        self.objects[key] = stored
 
     def reconcile(self) -> DeploymentStatus:
         self.write(self.decide())
@@ -181,14 +190,19 @@ class World:
             if kind == "HTTPRoute" and self.gateway:
                 self._route(raw)
         names = {name for kind, name in self.objects if kind == "Deployment"}
-        self.pods = {name: pod for name, pod in self.pods.items() if pod["owner"] in names}
+        for name in [name for name, pod in self.pods.items() if pod["owner"] not in names]:
+            self.changes += 1
+            del self.pods[name]
 
     def _scale(self, name: str, raw: Raw) -> None:
         replicas = raw["spec"]["replicas"]
         for number in range(replicas):
-            self.pods.setdefault(f"{name}-{number}", self._pod(f"{name}-{number}", name, raw))
+            if f"{name}-{number}" not in self.pods:
+                self.changes += 1
+                self.pods[f"{name}-{number}"] = self._pod(f"{name}-{number}", name, raw)
         for surplus in [pod for pod in self.pods if pod.rpartition("-")[0] == name]:
             if int(surplus.rpartition("-")[2]) >= replicas:
+                self.changes += 1
                 del self.pods[surplus]
 
     def _pod(self, name: str, owner: str, raw: Raw) -> Raw:
@@ -213,7 +227,9 @@ class World:
             {"type": type_, "status": "True", "reason": type_, "observedGeneration": generation}
             for type_ in ("Accepted", "ResolvedRefs")
         ]
-        raw["status"] = {"parents": [{"conditions": conditions}]}
+        status = {"parents": [{"conditions": conditions}]}
+        self.changes += raw.get("status") != status
+        raw["status"] = status
         split = {entry["name"]: entry["weight"] for entry in raw["spec"]["rules"][-1]["backendRefs"]}
         if not self.traffic or self.traffic[-1] != split:
             self.traffic.append(split)
@@ -249,10 +265,10 @@ class World:
 
     def _settle(self) -> None:
         for _ in range(20):
-            before = self.status, copy.deepcopy(self.objects), copy.deepcopy(self.pods)
+            before = self.changes
             self.reconcile()
             self.play()
-            if before == (self.status, self.objects, self.pods):
+            if before == self.changes:
                 return
         raise AssertionError(f"it never settles: {self.status}")
 

@@ -220,7 +220,9 @@ def _children(before: Iterable[Raw], after: Iterable[Raw]) -> Iterator[ObjectCha
         one, other = old.get(role), new.get(role)
         names = [raw["metadata"]["name"] for raw in (one, other) if raw]
         if one and other and names[0] != names[1]:
-            yield ObjectChange("replace", kind, f"{names[0]} → {names[1]}", changes(one, other))
+            # A ControllerRevision only keeps what its Deployment shows.
+            fields = () if kind == "ControllerRevision" else changes(one, other)
+            yield ObjectChange("replace", kind, f"{names[0]} → {names[1]}", fields)
         else:
             yield from _object_change(kind, names[-1], one, other)
 

@@ -10,8 +10,8 @@ from mlgitops.plan import labels
 
 Raw = Mapping[str, Any]
 
-# Written with every step of a roll-out; they say nothing about what a merge changes.
-_PROGRESS = frozenset({labels.ACTIVE, labels.TARGET, labels.STEP, labels.STARTED_AT})
+# What names a revision, or how far a roll-out is: it follows from the change and is not the change.
+_FOLLOWS = frozenset({labels.ACTIVE, labels.TARGET, labels.STEP, labels.STARTED_AT, labels.REVISION, labels.VERSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,33 @@ class FieldChange:
 
 def changes(before: Raw, after: Raw) -> tuple[FieldChange, ...]:
     """Return the fields in which two objects differ, in order of their paths; names and statuses aside."""
-    old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
-    paths = sorted(old.keys() | new.keys())
-    return tuple(FieldChange(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path))
+    old, new = (
+        {key: _without_name(value) if key == "metadata" else value for key, value in raw.items() if key != "status"}
+        for raw in (before, after)
+    )
+    return tuple(sorted(_changes(old, new, ""), key=lambda change: change.path))
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            if key not in _PROGRESS and (path, key) not in (("", "status"), ("metadata", "name")):
-                # A key with dots is one key, as in jsonpath.
-                yield from _leaves(item, f"{path}[{key}]" if "." in key else f"{path}.{key}".lstrip("."))
-    elif isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{item.get('name', index)}]")
-    else:
-        yield path, list(value) if isinstance(value, tuple) else value
+def _without_name(metadata: Raw) -> Raw:
+    return {key: value for key, value in metadata.items() if key != "name"}
+
+
+def _changes(before: Any, after: Any, path: str) -> Iterator[FieldChange]:
+    old, new = _entries(before, path), _entries(after, path)
+    if old is None or new is None:
+        if before != after:
+            yield FieldChange(path, before, after)
+        return
+    for place in [*old, *(place for place in new if place not in old)]:
+        yield from _changes(old.get(place), new.get(place), place)
+
+
+def _entries(value: Any, path: str) -> dict[str, Any] | None:
+    """Return what lies below a path by its own path, None for a single value."""
+    if isinstance(value, Mapping):
+        # A key with dots is one key, as in jsonpath.
+        places = {key: f"{path}[{key}]" if "." in key else f"{path}.{key}".lstrip(".") for key in value}
+        return {places[key]: item for key, item in value.items() if key not in _FOLLOWS}
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
+        return {f"{path}[{item.get('name', index)}]": item for index, item in enumerate(value)}
+    return None
