@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from mlgitops.tracking.places import root as root
     from mlgitops.tracking.points import Point as Point
-    from mlgitops.tracking.points import points as points
+    from mlgitops.tracking.points import read_points as read_points
     from mlgitops.tracking.records import Dataset as Dataset
     from mlgitops.tracking.records import LoggedModel as LoggedModel
     from mlgitops.tracking.records import MetricSummary as MetricSummary
@@ -34,8 +34,8 @@ _HOMES = {
     "Source": "records",
     "find": "records",
     "list_runs": "records",
-    "points": "points",
     "read": "records",
+    "read_points": "points",
     "root": "places",
     "start_run": "session",
 }

@@ -23,18 +23,18 @@ class Helper:
 
     def __init__(self, folder: Path) -> None:
         self.owner = os.getpid()
-        self._folder = folder
+        self.folder = folder
         self._child = _start(folder)
 
     def give(self, folder: Path) -> None:
         """Copy a finished capture into another run's folder; do nothing while it is pending."""
-        if folder == self._folder or (folder / CAPTURE).exists() or not (self._folder / CAPTURE).exists():
+        if folder == self.folder or (folder / CAPTURE).exists() or not (self.folder / CAPTURE).exists():
             return
         from mlgitops.files import write_atomic
 
         for name in _FILES:
             with contextlib.suppress(FileNotFoundError):
-                write_atomic(folder / name, (self._folder / name).read_bytes())
+                write_atomic(folder / name, (self.folder / name).read_bytes())
 
     def wait(self) -> None:
         """Wait until the process has ended, for ``PATIENCE`` at most."""
@@ -54,13 +54,13 @@ _helper: Helper | None = None
 
 
 def capture(folder: Path) -> Helper:
-    """Return this process's helper; start it for this run when it is the first.
+    """Return this process's helper; start one for this run when it is the first, or the first is gone.
 
     Raises:
         OSError: the process cannot be started.
     """
     global _helper
-    if _helper is None or _helper.owner != os.getpid():
+    if _helper is None or _helper.owner != os.getpid() or not _helper.folder.exists():
         _helper = Helper(folder)
     _helper.give(folder)
     return _helper

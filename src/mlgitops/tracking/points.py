@@ -12,15 +12,13 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One logged value; ``time`` is in seconds since the epoch."""
 
     metric: str
@@ -34,7 +32,7 @@ def writers(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("w-*.jsonl") if path.is_file() and not path.is_symlink())
 
 
-def points(folder: Path, metric: str | None = None) -> Iterator[Point]:
+def read_points(folder: Path, metric: str | None = None) -> Iterator[Point]:
     """Yield every point of a run, or of one of its metrics, writer after writer as they were logged."""
     for path in writers(folder):
         for line in lines(path):
@@ -64,11 +62,11 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def to_point(line: dict[str, Any]) -> Point | None:
     """Return the point of a line, or None when the line holds none."""
-    name, value, step, time = (line.get(key) for key in ("metric", "value", "step", "time"))
-    number = to_number(value)
-    if number is None or not isinstance(name, str) or type(step) is not int or not isinstance(time, float | int):
+    name, value, step, time = line.get("metric"), line.get("value"), line.get("step"), line.get("time")
+    number = value if type(value) is float else to_number(value)
+    if number is None or type(name) is not str or type(step) is not int or type(time) is not float:
         return None
-    return Point(name, number, step, float(time))
+    return Point(name, number, step, time)
 
 
 def to_number(value: object) -> float | None:
@@ -96,27 +94,30 @@ class Summing:
     def __init__(self) -> None:
         self.count = 0
         self.last = math.nan
-        self.step = 0
+        self.step: int | float = -math.inf
         self.min = math.inf
         self.max = -math.inf
         self._sum = 0.0
         self._numbers = 0
-        self._latest = (-math.inf, -math.inf)
+        self._time = -math.inf
 
     def add(self, point: Point) -> None:
         """Take one more point in; NaN counts and may be last, but is no minimum, maximum or part of the mean."""
+        _, value, step, time = point
         self.count += 1
-        if (point.step, point.time) >= self._latest:
-            self._latest = (point.step, point.time)
-            self.last, self.step = point.value, point.step
-        if point.value == point.value:
+        if step > self.step or (step == self.step and time >= self._time):
+            self.last, self.step, self._time = value, step, time
+        if value == value:
             self._numbers += 1
-            self._sum += point.value
-            self.min = min(self.min, point.value)
-            self.max = max(self.max, point.value)
+            self._sum += value
+            if value < self.min:
+                self.min = value
+            if value > self.max:
+                self.max = value
 
     def values(self) -> tuple[float, float, float, float, int, int]:
         """Return last, min, max, mean, count and the step of the last."""
+        step = int(self.step)
         if not self._numbers:
-            return self.last, math.nan, math.nan, math.nan, self.count, self.step
-        return self.last, self.min, self.max, self._sum / self._numbers, self.count, self.step
+            return self.last, math.nan, math.nan, math.nan, self.count, step
+        return self.last, self.min, self.max, self._sum / self._numbers, self.count, step

@@ -156,10 +156,12 @@ def find(root: Path, run_id_or_prefix: str) -> Path:
     raise NotFoundError(f"{root} has no run {run_id_or_prefix!r}; the newest are: {newest}; see: mlgitops runs")
 
 
-def list_runs(root: Path) -> tuple[RunRecord, ...]:
-    """Return every readable run below a root, the newest first."""
-    found = []
+def list_runs(root: Path, limit: int | None = None) -> tuple[RunRecord, ...]:
+    """Return the readable runs below a root, or so many of them, the newest first."""
+    found: list[RunRecord] = []
     for run_id in sorted(_run_ids(root), reverse=True):
+        if len(found) == limit:
+            break
         try:
             found.append(read(root / "runs" / run_id))
         except InputError:
@@ -173,8 +175,7 @@ def summarise(folder: Path) -> Contents:
     sums: dict[str, Summing] = {}
     for path in writers(folder):
         for line in lines(path):
-            point = to_point(line)
-            if point:
+            if point := to_point(line):
                 summing = sums.get(point.metric)
                 if summing is None:
                     summing = sums[point.metric] = Summing()

@@ -76,7 +76,7 @@ class Run:
             prefix = self._prefixes.get(name) or self._prefix(name)
             self._writer.write(f'{prefix}{text},"step":{step},"time":{time.time():.6f}}}\n'.encode())
         except Exception as error:
-            self._failed(f"metric {name!s:.100}", error)
+            self._failed("metric", error, name)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Write one point of each of several metrics, at the same step."""
@@ -90,7 +90,7 @@ class Run:
                 value = number if number is not None and number - number == 0.0 else str(value)
             self._line("param", quoted(str(name)), f'"value":{dumps(value)}')
         except Exception as error:
-            self._failed(f"parameter {name!s:.100}", error)
+            self._failed("parameter", error, name)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write several parameters."""
@@ -101,7 +101,7 @@ class Run:
         try:
             self._line("tag", quoted(str(name)), f'"value":{quoted(str(value))}')
         except Exception as error:
-            self._failed(f"tag {name!s:.100}", error)
+            self._failed("tag", error, name)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Write several tags."""
@@ -253,11 +253,13 @@ class Run:
         self._prefixes[name] = prefix = f'{{"metric":{quoted(str(name))},"value":'
         return prefix
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception, name: object = "") -> None:
         if os.environ.get("MLGITOPS_STRICT") == "1":
             raise error
         self._lost += 1
         if self._lost == 1:
+            if isinstance(name, str) and name:
+                what = f"{what} {name[:100]}"
             problem = f"{what}: {type(error).__name__}: {error}"[:_LONGEST_ERROR]
             self._problems.append(problem)
             print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)

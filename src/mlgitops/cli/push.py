@@ -1,0 +1,38 @@
+"""``mlgitops push``: a run's record and models into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlgitops.cli.runs import Output
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: mlgitops push 01K --to s3://models")
+def push(
+    run: Annotated[str, typer.Argument(help="The run's id, or the beginning of it.")],
+    store: Annotated[str | None, typer.Option("--to", help="The store; default: store.url of mlgitops.toml.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+) -> None:
+    """Upload a run's record and its models by their digests; what is there already is not sent again."""
+    from mlgitops import config, tracking
+    from mlgitops.tracking import remote
+
+    record = tracking.read(tracking.find(root or tracking.root(), run))
+    pushed = remote.push(record, store or config.load().require("store.url"))
+    if output is Output.JSON:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(asdict(pushed), indent=1))
+        return
+    typer.echo(f"run    {pushed.run_uri}")
+    for uri in pushed.models.values():
+        typer.echo(f"model  {uri}")

@@ -1,0 +1,92 @@
+"""``mlgitops runs``: the run records of this folder, the newest first."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mlgitops.tracking import RunRecord
+
+app = typer.Typer()
+
+_PIPED_WIDTH = 240  # columns, where no terminal says how many it has
+
+
+class Output(StrEnum):
+    """How to print."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command(epilog="Examples: mlgitops runs · mlgitops runs 01K --output json")
+def runs(
+    run: Annotated[str | None, typer.Argument(help="Only this run: its id, or the beginning of it.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many runs.")] = 50,
+    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+) -> None:
+    """List the runs, their state, parameters, metrics and models."""
+    from mlgitops import tracking
+
+    place = root or tracking.root()
+    found = (tracking.read(tracking.find(place, run)),) if run else tracking.list_runs(place, limit)
+    if output is Output.JSON:
+        import json
+
+        typer.echo(json.dumps([to_json(record) for record in found], indent=1))
+        return
+    if not found:
+        typer.echo(f"no runs in {place}; write one with: mlgitops.start_run()", err=True)
+        return
+    _print_table(found)
+
+
+def to_json(record: RunRecord) -> dict[str, Any]:
+    """Return a record as JSON can write it; numbers that JSON has not are text."""
+    from dataclasses import asdict
+
+    from mlgitops.tracking.points import from_number
+
+    raw = asdict(record) | {"folder": str(record.folder)}
+    for summary in raw["metrics"].values():
+        summary.update({key: from_number(value) for key, value in summary.items() if isinstance(value, float)})
+    return raw
+
+
+def _print_table(records: tuple[RunRecord, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from mlgitops.bot.inert import plain
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPED_WIDTH)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("RUN", "STARTED", "STATUS", "NAME", "MODELS"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("METRICS", no_wrap=True, overflow="ellipsis", ratio=1)
+    for record in records:
+        metrics = [f"{plain(name, 40)}={summary.last:.6g}" for name, summary in sorted(record.metrics.items())]
+        cells = (
+            record.id,
+            record.started_at[:16].replace("T", " "),
+            record.status + ("!" if record.problems else ""),
+            f"{record.experiment[:30]}/{record.name[:30]}",
+            " ".join(model.name for model in record.models) or "-",
+            " ".join(metrics) or "-",
+        )
+        # Text and not str: what a record says is never read as rich's markup.
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    console.print(table)
+    for record in records:
+        for problem in record.problems:
+            typer.echo(f"{plain(record.id)}: {plain(problem)}", err=True)
