@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mlgitops import digest as digests
-from mlgitops.errors import InputError, require
+from mlgitops.errors import InputError, NotFoundError, require
 from mlgitops.packages.flavors.base import Opened
 from mlgitops.packages.formats import FORMATS
 from mlgitops.packages.loaded import LoadedModel
@@ -39,7 +39,7 @@ def load(
         InputError: it wants more trust than it was given, or cannot be read.
         MissingExtraError: its framework is not installed.
     """
-    package = inspect(folder)
+    package = _inspect(folder, digest)
     # Imports take longest, so they go on while the bytes are read and digested.
     with ThreadPoolExecutor(1) as pool:
         importing = pool.submit(_flavor_for, package, lean)
@@ -51,6 +51,18 @@ def load(
         )
     opened: Opened = importing.result().open_package(package, trusted_types)
     return LoadedModel(package, opened)
+
+
+def _inspect(folder: Path, digest: str | None) -> Package:
+    try:
+        return inspect(folder)
+    except NotFoundError:
+        raise
+    except InputError:
+        # What cannot be read was most likely changed, and that is the answer that helps.
+        if digest:
+            digests.verify(folder, digest)
+        raise
 
 
 def _flavor_for(package: Package, lean: bool) -> ModuleType:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from skops import io as skops_io
 
@@ -22,6 +23,20 @@ from mlgitops.packages.flavors.base import Opened, Written
 from mlgitops.packages.flavors.estimators import EstimatorRunner, describe
 from mlgitops.packages.package import Package
 from mlgitops.packages.signature import Signature
+
+# What skops raises, without promising it, for an archive that somebody else made or changed.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 @functools.cache
@@ -78,11 +93,11 @@ def open_package(package: Package, trusted_types: Sequence[str]) -> Opened:
         InputError: it uses a type that is neither on our list nor trusted by the caller.
     """
     data = package.data.read_bytes()
-    _refuse(required_types(data), trusted_types, str(package.folder))
     try:
+        _refuse(required_types(data), trusted_types, str(package.folder))
         native = skops_io.loads(data, trusted=sorted(shipped_types() | set(trusted_types)))
-    except (TypeError, ValueError, ImportError, AttributeError, KeyError) as error:
-        raise InputError(f"{package.data} cannot be loaded: {error}") from error
+    except _UNREADABLE as error:
+        raise InputError(f"{package.data} cannot be read: {type(error).__name__}: {error}") from error
     run = EstimatorRunner(native, package.signature.inputs, package.settings["arrangement"])
     return Opened(native, run, getattr(native, "classes_", None))
 
