@@ -1,0 +1,169 @@
+"""The whole road by the command line: scientist, CI and reviewer share a git remote and a store, nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgitops import registry
+from mlgitops.demo import data
+from mlgitops.git import Repository
+
+OWN = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "MLGITOPS_CACHE_DIR")
+
+
+@dataclass
+class Person:
+    """Somebody with a machine of their own: another home, cache, configuration and working folder."""
+
+    name: str
+    machine: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.machine / "work"
+
+    def run(self, *command: str, code: int = 0) -> str:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLGITOPS_", "GIT_CONFIG"))}
+        own = {variable: str(self.machine / variable.lower()) for variable in OWN}
+        environment = kept | own | {"MLGITOPS_ACTOR": self.name, "GIT_CONFIG_NOSYSTEM": "1"}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100)
+        assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def mlgitops(self, *command: str, code: int = 0) -> Any:
+        printed = self.run(sys.executable, "-m", "mlgitops", *command, "--output", "json", code=code)
+        return json.loads(printed)
+
+    def git(self, *command: str) -> None:
+        self.run("git", *command)
+
+
+@dataclass
+class Road:
+    """The remote, the store, and the three people."""
+
+    shared: Path
+    scientist: Person
+    ci: Person
+    reviewer: Person
+
+    def train(self, regularisation: str) -> str:
+        """Train in the scientist's folder; return the run's id."""
+        self.scientist.run(sys.executable, "train.py", "--C", regularisation)
+        (newest,) = self.scientist.mlgitops("runs", "--limit", "1")
+        return str(newest["id"])
+
+    def propose(self, regularisation: str, *options: str) -> Any:
+        return self.scientist.mlgitops("propose", self.train(regularisation), "--model", "iris", *options)
+
+    def check_and_merge(self, pull: int) -> None:
+        assert self.ci.mlgitops("check", "--base", "main", "--pr", str(pull))["passed"]
+        assert self.reviewer.mlgitops("pr", "merge", str(pull))["state"] == "merged"
+
+    def promotion(self, stage: str, version: int) -> int:
+        self.ci.mlgitops("evaluate", f"iris:{version}", "--stage", stage, "--dataset", "holdout=holdout.csv")
+        pull: int = self.reviewer.mlgitops("promote", "iris", stage, str(version))["pull"]
+        return pull
+
+    def tree(self) -> registry.Tree:
+        remote = Repository.open(self.shared / "remote.git")
+        try:
+            return registry.load((remote, remote.resolve("refs/heads/main")))
+        finally:
+            remote.close()
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Road:
+    shared = tmp_path / "shared"
+    Repository.init(shared / "remote.git", bare=True).close()
+    url, store = (shared / "remote.git").as_uri(), (shared / "store").as_uri()
+    found = Road(shared, *(Person(name, tmp_path / name) for name in ("scientist", "ci", "reviewer")))
+    # CI makes the registry, so that the key that signs never leaves its machine.
+    found.ci.mlgitops("init", ".", "--url", url, "--store", store)
+    found.ci.git("init", "--quiet", "--initial-branch=main")
+    found.ci.git("add", "--all")
+    found.ci.git(
+        "-c", "user.name=ci", "-c", "user.email=ci@example.com", "commit", "--quiet", "-m", "Make the registry"
+    )
+    found.ci.git("remote", "add", "origin", url)
+    found.ci.git("push", "--quiet", "origin", "main")
+    found.reviewer.run("git", "clone", "--quiet", url, ".")
+    found.scientist.folder.mkdir(parents=True)
+    data.write_iris(found.scientist.folder / "train.csv", found.ci.folder / "holdout.csv")
+    (found.scientist.folder / "train.py").write_bytes(data.training_script().read_bytes())
+    settings = f'[registry]\nurl = "{url}"\n\n[store]\nurl = "{store}"\n'
+    (found.scientist.folder / "mlgitops.toml").write_text(settings)
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_from_a_training_script_to_production_and_back(road: Road) -> None:
+    first = road.propose("0.1")
+    assert (first["version"], first["pull"]) == (1, 1)
+    road.check_and_merge(1)
+    road.check_and_merge(road.promotion("staging", 1))
+    road.check_and_merge(road.promotion("production", 1))
+
+    worse = road.propose("0.001")
+    road.check_and_merge(worse["pull"])
+    refused = road.promotion("staging", worse["version"])
+    report = road.ci.mlgitops("check", "--base", "main", "--pr", str(refused), code=1)
+    gates = {v["gate"]: v for subject in report["subjects"] for v in subject["verdicts"]}
+    assert gates["accuracy"]["outcome"] == "fail"
+    road.reviewer.run(sys.executable, "-m", "mlgitops", "pr", "merge", str(refused), code=1)
+    shown = road.reviewer.mlgitops("pr", "show", str(refused))
+    assert [comment["author"] for comment in shown["comments"]] == ["ci"] or len(shown["comments"]) == 1
+    assert gates["accuracy"]["reason"].split(";")[0] in shown["comments"][0]["body"]
+    road.reviewer.mlgitops("pr", "close", str(refused))
+
+    better = road.propose("1.0")
+    road.check_and_merge(better["pull"])
+    road.check_and_merge(road.promotion("staging", better["version"]))
+    back = road.reviewer.mlgitops("rollback", "iris", "staging", "--reason", "p99 doubled")
+    assert (back["before"], back["version"]) == ("3", "1")
+    road.check_and_merge(back["pull"])
+
+    tree = road.tree()
+    assert registry.validate(tree) == []
+    staging, production = tree.stage("iris", "staging"), tree.stage("iris", "production")
+    assert staging is not None and staging.spec.hold is not None and production is not None
+    assert (staging.spec.version, staging.spec.hold.reason, production.spec.version) == ("1", "p99 doubled", "1")
+    assert [version.spec.version for version in tree.versions("iris")] == ["1", "2", "3"]
+    assert list((road.shared / "store" / "evaluations" / "iris").glob("*.parquet"))
+
+
+@pytest.mark.timeout(200)
+def test_a_scientist_who_may_only_push_branches_uses_the_inbox(road: Road) -> None:
+    waiting = road.propose("0.1", "--inbox")
+    assert (waiting["pull"], waiting["version"]) == (None, None)
+    assert road.ci.mlgitops("pr", "list")["pulls"] == []
+    (taken,) = road.ci.mlgitops("bot", "inbox")["branches"]
+    assert (taken["pull"], taken["problem"]) == (1, None)
+    road.check_and_merge(1)
+    assert [version.metadata.name for version in road.tree().versions("iris")] == ["iris.1"]
+
+
+def test_an_unknown_model_stage_or_version_is_named_with_those_that_exist(road: Road) -> None:
+    road.propose("0.1")
+    road.check_and_merge(1)
+    for command, told in (
+        (("promote", "wine", "staging"), "no model 'wine'; known: iris"),
+        (("promote", "iris", "canary"), "no stage 'canary'; known: staging, production"),
+        (("promote", "iris", "staging", "9"), "no version '9'; known: 1"),
+        (("pr", "show", "9"), "no pull request 9; there are: 1"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "mlgitops", *command], cwd=road.reviewer.folder, capture_output=True, text=True
+        )
+        assert done.returncode == 2 and told in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
