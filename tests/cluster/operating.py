@@ -10,8 +10,8 @@ from typing import Any
 
 from mlgitops import kube
 from mlgitops.git import Repository
-from mlgitops.operator.app import SOURCE_FIELD_MANAGER
 from mlgitops.operator.runtime import Controller, Manager
+from mlgitops.operator.sources.agreement import FIELD_MANAGER as SOURCE_FIELD_MANAGER
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "repo-layout"
 

@@ -216,6 +216,25 @@ async def test_an_index_follows_its_objects(api_server: Cluster, namespace: str)
 
 
 @asynchronous
+async def test_a_selector_keeps_what_is_not_ours_out_of_the_cache(api_server: Cluster, namespace: str) -> None:
+    seen: list[set[str]] = []
+
+    async def reconcile(key: Key, context: Context) -> Result:
+        seen.append({name for _, name in context.cache(kube.CONFIG_MAPS)})
+        return Result()
+
+    async with kube.Session(kube.login(api_server.kubeconfig)) as session:
+        ours = config_map(namespace, "ours")
+        ours["metadata"]["labels"] = {"example.com/owner": "us"}
+        for raw in (ours, config_map(namespace, "theirs"), account(namespace, "one")):
+            await session.create(raw)
+    controller = accounts(reconcile, reads=(kube.CONFIG_MAPS,))
+    selectors = {kube.CONFIG_MAPS: "example.com/owner"}
+    async with operating(api_server.kubeconfig, namespace, [controller], selectors=selectors):
+        await until(lambda: seen == [{"ours"}])
+
+
+@asynchronous
 async def test_the_api_server_may_be_away_for_a_while(api_proxy: Proxy, namespace: str) -> None:
     seen: Counter[str] = Counter()
 

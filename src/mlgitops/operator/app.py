@@ -15,12 +15,13 @@ from mlgitops.operator import probes
 from mlgitops.operator.events import Events
 from mlgitops.operator.options import Options
 from mlgitops.operator.runtime import Controller, Lease, Manager
+from mlgitops.operator.sources import agreement
+from mlgitops.plan import labels
 
 logger = logging.getLogger(__name__)
 
-# Two owners of fields: what the operator derives, and what it copies from git.
-FIELD_MANAGER = "mlgitops"
-SOURCE_FIELD_MANAGER = "mlgitops-source"
+# A cluster has many pods that are none of ours.
+SELECTORS = {kube.PODS: labels.DEPLOYMENT}
 
 
 class App:
@@ -73,8 +74,9 @@ class App:
             self._manager = Manager(
                 session,
                 self._controllers,
-                field_manager=FIELD_MANAGER,
-                managers=[SOURCE_FIELD_MANAGER],
+                field_manager=labels.FIELD_MANAGER,
+                managers=[agreement.FIELD_MANAGER],
+                selectors=SELECTORS,
                 namespace=options.namespace,
                 workers=options.workers,
                 lease=lease,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,15 +29,23 @@ class Caches:
         session: the connection that lists and watches.
         namespace: one namespace, or None for all.
         managers: field managers whose ``managedFields`` the caches keep.
+        selectors: label selectors of resources of which only some objects matter.
         silence: seconds without any byte until a watch is judged dead.
     """
 
     def __init__(
-        self, session: Session, *, namespace: str | None = None, managers: Collection[str] = (), silence: float = 90.0
+        self,
+        session: Session,
+        *,
+        namespace: str | None = None,
+        managers: Collection[str] = (),
+        selectors: Mapping[Resource, str] | None = None,
+        silence: float = 90.0,
     ) -> None:
         self._session = session
         self._namespace = namespace
         self._managers = managers
+        self._selectors = selectors or {}
         self._silence = silence
         self._reflectors: dict[Resource, Reflector] = {}
         self._indexes: dict[Index, dict[Hashable, set[Key]]] = {}
@@ -47,7 +55,12 @@ class Caches:
         if resource not in self._reflectors:
             namespace = self._namespace if resource.namespaced else None
             self._reflectors[resource] = Reflector(
-                self._session, resource, namespace, managers=self._managers, silence=self._silence
+                self._session,
+                resource,
+                namespace,
+                label_selector=self._selectors.get(resource),
+                managers=self._managers,
+                silence=self._silence,
             )
         return self._reflectors[resource]
 

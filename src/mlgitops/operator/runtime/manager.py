@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import TypeAlias
 
 from mlgitops import kube
@@ -38,6 +38,7 @@ class Manager:
         controllers: what to reconcile.
         field_manager: the owner of what ``Context.apply`` writes.
         managers: further field managers whose ownership the caches keep.
+        selectors: label selectors of resources of which only some objects matter.
         namespace: one namespace, or None for all.
         workers: so many keys are worked on at once.
         lease: work only while holding it; the caches are kept always.
@@ -53,6 +54,7 @@ class Manager:
         *,
         field_manager: str,
         managers: Collection[str] = (),
+        selectors: Mapping[Resource, str] | None = None,
         namespace: str | None = None,
         workers: int = 16,
         lease: Lease | None = None,
@@ -60,7 +62,9 @@ class Manager:
         now: clock.Clock = clock.system,
         silence: float = 90.0,
     ) -> None:
-        self.caches = Caches(session, namespace=namespace, managers={field_manager, *managers}, silence=silence)
+        self.caches = Caches(
+            session, namespace=namespace, managers={field_manager, *managers}, selectors=selectors, silence=silence
+        )
         self.queue: Queue[Item] = Queue()
         self._session = session
         self._controllers = tuple(controllers)

@@ -18,6 +18,7 @@ from mlgitops.operator.sources.checkout import Checkout
 from mlgitops.operator.sources.closure import Name, closure
 from mlgitops.operator.sources.conditions import Verdict
 
+# Not the operator's own: what was copied from git and what was derived from it have different owners.
 FIELD_MANAGER = "mlgitops-source"
 
 # What others refer to goes first, so that no deployment is judged before its version is there.
