@@ -33,7 +33,7 @@ class Person:
     environment: Mapping[str, str]
 
     def run(self, *command: str, allowed: tuple[int, ...] = (0,), shown: bool = True) -> str:
-        """Run a command and return what it printed.
+        """Run a command and return what it printed; what it said beside that is shown.
 
         Raises:
             OutsideError: it ended with another code than the allowed ones.
@@ -52,15 +52,14 @@ class Person:
         if done.returncode not in allowed:
             said = (done.stderr.strip() or done.stdout.strip())[-2000:]
             raise OutsideError(f"{shlex.join(command)} ended with {done.returncode}: {said}")
+        for line in done.stderr.splitlines():
+            self.narrator.say(line)
         return done.stdout
 
-    def mlgitops(self, *command: str, allowed: tuple[int, ...] = (0,)) -> dict[str, Any]:
+    def mlgitops(self, *command: str, allowed: tuple[int, ...] = (0,)) -> Any:
         """Run one of our own verbs and return its JSON."""
         self.narrator.command(shlex.join(("mlgitops", *command)))
-        answer: dict[str, Any] = json.loads(
-            self.run("mlgitops", *command, "--output", "json", allowed=allowed, shown=False)
-        )
-        return answer
+        return json.loads(self.run("mlgitops", *command, "--output", "json", allowed=allowed, shown=False))
 
     def git(self, *command: str) -> str:
         """Run git without showing it."""

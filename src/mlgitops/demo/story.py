@@ -138,10 +138,8 @@ def train_first(world: World) -> dict[str, Any]:
 
 
 def _train(world: World, chapter: str, regularisation: str) -> dict[str, Any]:
-    told = world.scientist.run("python", "train.py", "--C", regularisation)
-    last = [line for line in told.splitlines() if line.strip()][-1:]
-    world.narrator.say(" ".join(last))
-    newest = world.scientist.mlgitops("runs", "--limit", "1")["runs"][0]
+    world.scientist.run("python", "train.py", "--C", regularisation)
+    (newest,) = world.scientist.mlgitops("runs", "--limit", "1")
     world.versions[f"run-{chapter}"] = newest["id"]
     return {"run": newest["id"], "training_accuracy": newest["metrics"]["accuracy"]["last"]}
 
