@@ -39,6 +39,7 @@ class Stand:
     gateway: bool = True
     # Termination message of the fetcher for pods of a version, by number.
     corrupt: dict[str, str] = field(default_factory=dict)
+    over: bool = False
     # The kind of every reconcile that came to its end.
     reconciled: list[str] = field(default_factory=list)
 
@@ -107,6 +108,11 @@ class Stand:
         versions = {raw["metadata"]["name"]: raw["metadata"]["labels"].get("mlgitops.dev/version") for raw in services}
         return {versions[entry["name"]]: entry["weight"] for entry in route["spec"]["rules"][-1]["backendRefs"]}
 
+    async def sizes(self) -> dict[str, int]:
+        """Return how many pods each version's Deployment asks for."""
+        items = (await self.session.list(kube.DEPLOYMENTS, self.namespace)).items
+        return {raw["metadata"]["labels"]["mlgitops.dev/version"]: raw["spec"]["replicas"] for raw in items}
+
     async def children(self) -> dict[tuple[str, str], str]:
         """Return the resourceVersion of every child by kind and name."""
         found = {}
@@ -117,8 +123,8 @@ class Stand:
         return found
 
     async def play(self) -> None:
-        """Be the Deployment controller, the pods and the gateway, until cancelled."""
-        while True:
+        """Be the Deployment controller, the pods and the gateway, until told to stop."""
+        while not self.over:
             with contextlib.suppress(kube.Conflict, kube.NotFound, kube.AlreadyExists, kube.Unavailable):
                 await self._play_pods()
                 if self.gateway:
@@ -218,5 +224,6 @@ async def standing(cluster: Cluster, namespace: str) -> AsyncIterator[Stand]:
         try:
             yield stand
         finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            # Not cancelled: a request that is broken off leaves its connection open behind it.
+            stand.over = True
+            await playing
