@@ -36,31 +36,38 @@ class Helper:
             with contextlib.suppress(FileNotFoundError):
                 write_atomic(folder / name, (self.folder / name).read_bytes())
 
-    def wait(self) -> None:
-        """Wait until the process has ended, for ``PATIENCE`` at most."""
-        deadline = time.monotonic() + PATIENCE
-        while self._child and time.monotonic() < deadline:
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Wait until the process has ended, for so many seconds at most."""
+        deadline = time.monotonic() + patience
+        while self._child:
             try:
                 ended, _ = os.waitpid(self._child, os.WNOHANG)
             except ChildProcessError:
                 ended = self._child  # somebody else has waited for it
             if ended:
                 self._child = 0
+            elif time.monotonic() > deadline:
+                return
             else:
                 time.sleep(0.002)
+
+    def is_lost(self) -> bool:
+        """Say whether the process has ended and its capture is not there, or no longer."""
+        self.wait(0)
+        return not self._child and not (self.folder / CAPTURE).exists()
 
 
 _helper: Helper | None = None
 
 
 def capture(folder: Path) -> Helper:
-    """Return this process's helper; start one for this run when it is the first, or the first is gone.
+    """Return this process's helper; start one for this run when it is the first, or the first one's is gone.
 
     Raises:
         OSError: the process cannot be started.
     """
     global _helper
-    if _helper is None or _helper.owner != os.getpid() or not _helper.folder.exists():
+    if _helper is None or _helper.owner != os.getpid() or _helper.is_lost():
         _helper = Helper(folder)
     _helper.give(folder)
     return _helper
