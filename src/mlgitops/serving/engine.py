@@ -70,6 +70,8 @@ class Engine:
         """
         if len(self._waiting) >= self._settings.queue:
             raise NotReadyError(f"{len(self._waiting)} requests wait already; try again later")
+        if self.signature.batches and not any(len(array) for array in inputs.values()):
+            raise InputError("the request has no rows")
         call = Call(inputs, outputs, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         self._arrived.set()
@@ -90,10 +92,12 @@ class Engine:
             while True:
                 started = time.monotonic()
                 ended = await self._run_worker()
-                back_off = 0.0 if time.monotonic() - started > _WELL else min(2 * back_off + 0.5, _LONGEST_BACK_OFF)
+                if time.monotonic() - started > _WELL:
+                    back_off = 0.0
                 print(f"the worker {ended}; it is started again in {back_off:g} s", file=sys.stderr, flush=True)
                 self._restarted()
                 await asyncio.sleep(back_off)
+                back_off = min(2 * back_off + 0.5, _LONGEST_BACK_OFF)
                 self._worker = WorkerProcess.start()
         finally:
             self._worker.end()
@@ -107,11 +111,11 @@ class Engine:
             while True:
                 batch = await self._next_batch()
                 await self._serve(batch, reader, writer)
-        except (EOFError, OSError):
-            return worker.end()
-        except TimeoutError:
+        except TimeoutError:  # an OSError too, so it comes first
             worker.end()
             return "hung and was killed"
+        except (EOFError, OSError):
+            return worker.end()
         finally:
             self.loaded.clear()
             writer.close()
