@@ -175,8 +175,9 @@ def _check_and_merge(world: World, pull: int) -> dict[str, Any]:
 
 
 def promote_first(world: World) -> dict[str, Any]:
-    """Version 1 goes to staging, then to production; each time CI evaluates, checks, and a person merges."""
+    """CI evaluates version 1; it goes to staging, then to production, each time checked and merged by a person."""
     version = world.versions["v1"]
+    _evaluate(world, version)
     _promote(world, "staging", version)
     _promote(world, "production", version)
     answer = first_answer(world.url, data.QUESTION, timeout=60)
@@ -188,15 +189,19 @@ def promote_first(world: World) -> dict[str, Any]:
     return {"merge_to_serving_seconds": round(world.merge_to_serving, 2)}
 
 
-def _promote(world: World, stage: str, version: str) -> None:
-    _check_and_merge(world, _propose_promotion(world, stage, version))
+def _evaluate(world: World, version: str) -> None:
+    """Sign what a version does on the holdout; the same facts count at every stage with the same champion."""
+    told = world.ci.mlgitops("evaluate", f"iris:{version}", "--stage", "staging", "--dataset", "holdout=holdout.csv")
+    figures = {role: found["accuracy"]["value"] for role, found in told["metrics"].items()}
+    world.narrator.say("holdout accuracy: " + ", ".join(f"{role} {value:.3f}" for role, value in figures.items()))
 
 
 def _propose_promotion(world: World, stage: str, version: str) -> int:
-    evaluated = world.ci.mlgitops("evaluate", f"iris:{version}", "--stage", stage, "--dataset", "holdout=holdout.csv")
-    figures = {role: found["accuracy"]["value"] for role, found in evaluated["metrics"].items()}
-    world.narrator.say("holdout accuracy: " + ", ".join(f"{role} {value:.3f}" for role, value in figures.items()))
     return int(world.reviewer.mlgitops("promote", "iris", stage, version)["pull"])
+
+
+def _promote(world: World, stage: str, version: str) -> None:
+    _check_and_merge(world, _propose_promotion(world, stage, version))
 
 
 def predict(world: World) -> dict[str, Any]:
@@ -213,6 +218,7 @@ def refuse_second(world: World) -> dict[str, Any]:
     """A worse model: its proposal merges, its promotion is what the gate refuses."""
     _train(world, "v2", "0.01")
     _check_and_merge(world, _propose(world, "v2")["pull"])
+    _evaluate(world, world.versions["v2"])
     pull = _propose_promotion(world, "staging", world.versions["v2"])
     report = world.ci.mlgitops("check", "--base", "main", "--pr", str(pull), allowed=(1,))
     _expect(not report["passed"], "the gate let a worse model through")
@@ -230,6 +236,7 @@ def canary_third(world: World) -> dict[str, Any]:
     _train(world, "v3", "1.0")
     _check_and_merge(world, _propose(world, "v3")["pull"])
     version = world.versions["v3"]
+    _evaluate(world, version)
     _promote(world, "staging", version)
     pull = _propose_promotion(world, "production", version)
     with Traffic(world.url, data.QUESTION) as traffic:
