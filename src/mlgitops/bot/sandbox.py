@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlgitops.errors import CheckFailedError, OutsideError
 
@@ -75,19 +74,26 @@ def score(candidates: Mapping[str, Candidate], dataset: Path, target: str) -> Sc
     if ended.returncode != 0:
         last = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise OutsideError(f"the evaluation's process ended with {ended.returncode}: {' '.join(last)[:500]}")
-    return _read(json.loads(ended.stdout), set(candidates))
+    return read_answer(ended.stdout, set(candidates))
 
 
-def _read(answer: dict[str, Any], roles: set[str]) -> Scores:
-    # The child ran a model that may be hostile: its answer is data, and must be what was asked for.
-    if "error" in answer:
-        raise CheckFailedError(f"the evaluation failed: {answer['error']}")
-    rows, columns = answer["rows"], answer["columns"]
-    if set(columns) != roles:
-        raise CheckFailedError(f"the evaluation answered for {sorted(columns)}, expected {sorted(roles)}")
-    for role, found in columns.items():
-        for name, values in found.items():
-            good = len(values) == rows and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
-            if not good:
-                raise CheckFailedError(f"the evaluation's column {name} of the {role} is not {rows} finite numbers")
-    return Scores(rows, columns, bool(answer["networkCut"]))
+def read_answer(data: bytes, roles: set[str]) -> Scores:
+    """Read what the child answered: it ran a model that may be hostile, so nothing about it is sure.
+
+    Raises:
+        CheckFailedError: the child reports an error, or its answer is not what was asked for.
+    """
+    try:
+        answer = json.loads(data)
+        if "error" in answer:
+            raise CheckFailedError(f"the evaluation failed: {str(answer['error'])[:2000]}")
+        rows, columns = int(answer["rows"]), dict(answer["columns"])
+        if set(columns) != roles:
+            raise CheckFailedError(f"the evaluation answered for {sorted(columns)}, expected {sorted(roles)}")
+        for role, found in columns.items():
+            for name, values in found.items():
+                if len(values) != rows or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
+                    raise CheckFailedError(f"the evaluation's column {name} of the {role} is not {rows} finite numbers")
+        return Scores(rows, columns, bool(answer["networkCut"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckFailedError(f"the evaluation's answer is not one: {error!r}") from error
