@@ -42,7 +42,7 @@ def test_a_held_lock_refuses_another_process_and_is_free_after_the_block(tmp_pat
     attempt = [
         sys.executable,
         "-c",
-        "import sys, pathlib, mlgitops.files as files\nwith files.lock(pathlib.Path(sys.argv[1]), blocking=False): pass",
+        "import sys, pathlib, mlgitops.files as f\nwith f.lock(pathlib.Path(sys.argv[1]), blocking=False): pass",
         str(path),
     ]
     with lock(path):
