@@ -54,7 +54,12 @@ async def _run(arguments: argparse.Namespace) -> None:
         },
         hint=f"reach pods through {reach}",
     )
-    async with kube.Session(credentials, user_agent="mlgitops-node") as session, aiohttp.ClientSession() as http:
+    # As the kubelet: each probe a connection of its own, so that none holds up a server that drains.
+    connections = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with (
+        kube.Session(credentials, user_agent="mlgitops-node") as session,
+        aiohttp.ClientSession(connector=connections) as http,
+    ):
         await Agent(settings, session, http, _certificate()).run(over)
 
 

@@ -1,4 +1,4 @@
-"""The node as the cluster sees it: its object, its lease, and the pods that are bound to it."""
+"""One node: the pods that are bound to it, each run by a ``PodRunner``, and all ended with it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import os
-import platform
+import shutil
 import ssl
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,23 +14,21 @@ from pathlib import Path
 
 import aiohttp
 
-from mlgitops.kube import LEASES, NODES, PODS, Change, KubeError, Reflector, Session
-from mlgitops.local.node import output
+from mlgitops.kube import PODS, Change, KubeError, Reflector, Session
+from mlgitops.local.node import guard
 from mlgitops.local.node.container import Container
 from mlgitops.local.node.kubelet import Kubelet
 from mlgitops.local.node.leftovers import Register
 from mlgitops.local.node.pod import PodRunner
 from mlgitops.local.node.programs import ImageTable
+from mlgitops.local.node.registration import Registration
 from mlgitops.local.node.status import HOST
 from mlgitops.local.node.variables import Raw
 
 logger = logging.getLogger(__name__)
 
-_LEASE_SECONDS = 40
-_RENEW = 10.0  # seconds
-_MOST_PODS = 110
-_MANAGER = "mlgitops-node"
 _FIRST_ADDRESS = 256  # the addresses before are the cluster's own parts'
+_GOODBYE = 2.0  # seconds that pods' processes get when the node ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +54,37 @@ class Agent:
         self._register = Register(settings.folder / "processes")
         self._pods: dict[str, PodRunner] = {}
         self._addresses = self._all_addresses()
-        self._kubelet = Kubelet(self._find, settings.hint)
-        self._reflector = Reflector(session, PODS, field_selector=f"spec.nodeName={settings.name}")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._port = 0
 
     async def run(self, over: asyncio.Event) -> None:
         """Be a node until ``over`` is set; then end every pod's processes."""
         killed = self._register.end_all()
         if killed:
-            logger.warning("ended %d process groups that an earlier node left running", killed)
-        self._port = await self._kubelet.start(HOST, self._tls)
-        await self._announce()
-        self._reflector.subscribe(self._on_change)
-        async with self._reflector:
-            renewing = asyncio.create_task(self._renew())
+            logger.warning("ended %d processes that an earlier node left running", killed)
+        guarding = await guard.start(self._settings.folder / "processes")
+        kubelet = Kubelet(self._find, self._settings.hint)
+        port = await kubelet.start(HOST, self._tls)
+        registering = asyncio.create_task(Registration(self._session, self._settings.name, port).keep())
+        pods = Reflector(self._session, PODS, field_selector=f"spec.nodeName={self._settings.name}")
+        pods.subscribe(self._on_change)
+        async with pods:
+            self._in_background(self._sweep(pods))
             await over.wait()
-            renewing.cancel()
-        await self._kubelet.stop()
-        await asyncio.gather(*(pod.kill() for pod in self._pods.values()))
-
-    # --- pods
+        for task in (registering, *self._tasks):
+            task.cancel()
+        await asyncio.gather(registering, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*(pod.kill(_GOODBYE) for pod in self._pods.values()))
+        await kubelet.stop()
+        await guard.dismiss(guarding)
 
     def _on_change(self, change: Change) -> None:
         uid = change.latest["metadata"]["uid"]
-        runner = self._pods.get(uid)
+        if change.old is not None and change.old["metadata"]["uid"] != uid:
+            self._lose(change.old["metadata"]["uid"])  # another pod of the same name took its place unseen
         if change.new is None:
-            if runner is not None:
-                self._in_background(self._forget(uid, runner))
-            return
-        if runner is not None:
-            runner.update(change.new)
+            self._lose(uid)
+        elif uid in self._pods:
+            self._pods[uid].update(change.new)
         elif change.new.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             self._take(change.new)
         elif change.new["metadata"].get("deletionTimestamp"):
@@ -100,7 +97,7 @@ class Agent:
             session=self._session,
             http=self._http,
             address=self._free_address(),
-            folder=self._settings.folder / "pods" / uid,
+            folder=self._folder(uid),
             images=self._settings.images,
             register=self._register,
             given=self._settings.given,
@@ -109,9 +106,15 @@ class Agent:
         runner.start()
         runner.update(raw)
 
-    async def _forget(self, uid: str, runner: PodRunner) -> None:
-        await runner.kill()
-        self._pods.pop(uid, None)
+    def _lose(self, uid: str) -> None:
+        self._in_background(self._forget(uid))
+
+    async def _forget(self, uid: str) -> None:
+        runner = self._pods.get(uid)
+        if runner is not None:
+            await runner.kill()
+            self._pods.pop(uid, None)
+        shutil.rmtree(self._folder(uid), ignore_errors=True)
 
     async def _finish(self, raw: Raw) -> None:
         """Let the API server forget a pod that had ended before this node began."""
@@ -121,12 +124,23 @@ class Agent:
                 PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"], grace_seconds=0
             )
 
+    async def _sweep(self, pods: Reflector) -> None:
+        """Remove the folders of pods that went while no node ran."""
+        await pods.wait_synced()
+        known = {raw["metadata"]["uid"] for raw in pods.cache.values()}
+        folder = self._folder("")
+        for left in [path for path in folder.iterdir() if path.name not in known] if folder.is_dir() else ():
+            shutil.rmtree(left, ignore_errors=True)
+
     def _find(self, namespace: str, pod: str, container: str) -> Container | None:
-        for runner in self._pods.values():
+        for runner in reversed(self._pods.values()):
             metadata = runner.raw["metadata"]
             if (metadata["namespace"], metadata["name"]) == (namespace, pod):
                 return runner.container(container)
         return None
+
+    def _folder(self, uid: str) -> Path:
+        return self._settings.folder / "pods" / uid
 
     def _all_addresses(self) -> Iterator[str]:
         size = self._settings.pods.num_addresses
@@ -142,89 +156,3 @@ class Agent:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    # --- the node's own objects
-
-    async def _announce(self) -> None:
-        name = self._settings.name
-        labels = {
-            "kubernetes.io/os": "linux",
-            "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
-            "kubernetes.io/hostname": name,
-        }
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
-        await self._session.apply(node, field_manager=_MANAGER)
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        room = {"cpu": str(os.cpu_count() or 1), "memory": str(memory), "pods": str(_MOST_PODS)}
-        conditions = [
-            _node_condition("Ready", True, "KubeletReady", "the process node runs pods"),
-            *(
-                _node_condition(f"{kind}Pressure", False, f"No{kind}Pressure", "not watched")
-                for kind in ("Memory", "Disk", "PID")
-            ),
-        ]
-        status = {
-            "capacity": room,
-            "allocatable": room,
-            "conditions": conditions,
-            "addresses": [{"type": "InternalIP", "address": HOST}, {"type": "Hostname", "address": name}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
-            "nodeInfo": _node_info(),
-        }
-        await self._renew_lease()
-        await self._session.patch(NODES, name, None, {"status": status}, subresource="status")
-        await self._session.patch(NODES, name, None, {"spec": {"taints": None}})
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(_RENEW)
-            try:
-                await self._renew_lease()
-            except KubeError as error:
-                logger.warning("the node's lease was not renewed: %s", error)
-                await self._return()
-
-    async def _return(self) -> None:
-        """Announce the node again, as when etcd's data was deleted below a running cluster."""
-        with contextlib.suppress(KubeError):
-            await self._announce()
-
-    async def _renew_lease(self) -> None:
-        lease = {
-            "apiVersion": LEASES.api_version,
-            "kind": "Lease",
-            "metadata": {"name": self._settings.name, "namespace": "kube-node-lease"},
-            "spec": {
-                "holderIdentity": self._settings.name,
-                "leaseDurationSeconds": _LEASE_SECONDS,
-                "renewTime": output.now(),
-            },
-        }
-        await self._session.apply(lease, field_manager=_MANAGER)
-
-
-def _node_condition(type_: str, holds: bool, reason: str, message: str) -> Raw:
-    at = output.now()[:19] + "Z"
-    return {
-        "type": type_,
-        "status": "True" if holds else "False",
-        "reason": reason,
-        "message": message,
-        "lastHeartbeatTime": at,
-        "lastTransitionTime": at,
-    }
-
-
-def _node_info() -> Raw:
-    return {
-        "machineID": "",
-        "systemUUID": "",
-        "bootID": "",
-        "kernelVersion": platform.release(),
-        "osImage": "processes of this machine",
-        "containerRuntimeVersion": "process://1",
-        "kubeletVersion": "v0.1.0-mlgitops",
-        "kubeProxyVersion": "",
-        "operatingSystem": "linux",
-        "architecture": platform.machine(),
-    }

@@ -4,278 +4,287 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections import deque
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import aiohttp
 
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.kube import KubeError
 from mlgitops.local.node import output, probes
-from mlgitops.local.node.leftovers import Register, kill_group
-from mlgitops.local.node.mounts import Mounts
-from mlgitops.local.node.programs import ImageTable
-from mlgitops.local.node.status import Ended, State
-from mlgitops.local.node.variables import Raw, Reader, expand, variables
+from mlgitops.local.node.launch import Launch, Surroundings, prepare
+from mlgitops.local.node.leftovers import kill_group
+from mlgitops.local.node.programs import Program
+from mlgitops.local.node.status import Ended, State, is_over
+from mlgitops.local.node.variables import Raw
 from mlgitops.local.processes import dying_with
+
+logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 1.0  # seconds before the first restart; the kubelet's is 10
 _LONGEST_PAUSE = 300.0
 _FORGIVEN_AFTER = 600.0  # seconds of running after which the pause is short again
 _LONGEST_MESSAGE = 4096  # bytes of a termination message
-_TERMINATION_LOG = "/dev/termination-log"
+_LEAVE_TRAFFIC = 0.2  # seconds between "not ready" and SIGTERM, for the gateway to see it
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all containers of a pod share."""
+@dataclass(slots=True)
+class Run:
+    """One process of a container: ``over`` is set when it has ended and its log is complete."""
 
-    pod: Callable[[], Raw]
-    address: str
-    folder: Path
-    volume: Callable[[str], Path]
-    images: ImageTable
-    given: Mapping[str, str]
-    read: Reader
-    http: aiohttp.ClientSession
-    register: Register
-    changed: Callable[[], None]
+    process: Process
+    launch: Launch
+    log: Path
+    output: asyncio.Task[None]
+    since: str
+    machine_kills: int
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    killed_for: str = ""
 
 
 class Container:
     """One container; ``state`` is what is known of it."""
 
-    def __init__(self, spec: Raw, around: Surroundings) -> None:
+    def __init__(self, spec: Raw, around: Surroundings, state: State) -> None:
         self.spec = spec
         self.name: str = spec["name"]
-        self.state = State()
-        self.started = asyncio.Event()  # it runs, and its startup probe, if any, has succeeded
-        self.ended = asyncio.Event()
+        self.state = state
+        self.started = asyncio.Event()  # its hook and its startup probe, if any, have succeeded
         self._around = around
-        self._process: Process | None = None
+        self._runs: deque[Run] = deque(maxlen=2)
         self._stopping = asyncio.Event()
-        self._killed_for = ""
-        self._environment: dict[str, str] = {}
-        self._mounts = Mounts({})
+        self._endings: set[asyncio.Task[None]] = set()
 
-    # --- what others ask
+    # --- what others ask and demand
 
-    def log(self, *, previous: bool = False) -> Path:
-        """Return the log of the present process, or of the one before."""
-        return self._around.folder / "logs" / f"{self.name}.{self.state.restarts - previous}.log"
-
-    # --- its life
+    def run_of(self, *, previous: bool = False) -> Run | None:
+        """Return its present process, or the last that ended before; between two, the last is both."""
+        if not previous:
+            return self._runs[-1] if self._runs else None
+        before = list(self._runs)[: -1 if self.state.running or self.state.ended else None]
+        return before[-1] if before else None
 
     async def run(self, policy: str) -> None:
         """Run it until it ends for good by its restart policy (Always, OnFailure, Never), or is stopped."""
+        if self.state.ended:
+            return
         pause = _FIRST_PAUSE
         clock = asyncio.get_running_loop().time
-        try:
-            while not self._stopping.is_set():
-                began = clock()
-                ended = await self._once()
-                if ended is not None:
-                    over = policy == "Never" or (policy == "OnFailure" and ended.exit_code == 0)
-                    if over or self._stopping.is_set():
-                        self._set(State(ended=ended, last=self.state.last, restarts=self.state.restarts))
-                        return
-                    pause = _FIRST_PAUSE if clock() - began > _FORGIVEN_AFTER else pause
-                    message = f"back-off {pause:.0f}s restarting failed container={self.name}"
-                    waiting = "CrashLoopBackOff"
-                    self._set(State(waiting, message, last=ended, restarts=self.state.restarts))
-                if not await self._pause(pause) and ended is not None:
-                    self._set(replace(self.state, restarts=self.state.restarts + 1))
-                pause = min(pause * 2, _LONGEST_PAUSE)
-        finally:
-            self.ended.set()
+        while not self._stopping.is_set():
+            began = clock()
+            ended = await self._once()
+            if ended is not None:
+                if is_over(ended, policy) or self._stopping.is_set():
+                    self._set(State(ended=ended, last=self.state.last, restarts=self.state.restarts))
+                    return
+                pause = _FIRST_PAUSE if clock() - began > _FORGIVEN_AFTER else pause
+                message = f"back-off {pause:.0f}s restarting failed container={self.name}"
+                self._set(State("CrashLoopBackOff", message, last=ended, restarts=self.state.restarts))
+            if not await self._pause(pause) and ended is not None:
+                self._set(replace(self.state, restarts=self.state.restarts + 1))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def stop(self, grace: float) -> None:
-        """End it within ``grace`` seconds: its preStop hook, SIGTERM, and SIGKILL to whatever is left."""
+    async def stop(self, grace: float, *, hook: bool = True) -> None:
+        """End it within ``grace`` seconds: its preStop hook, SIGTERM, and SIGKILL to whatever is left.
+
+        Called again, it only shortens the time.
+        """
+        first = not self._stopping.is_set()
+        was_ready = self.state.ready
         self._stopping.set()
         self._set(replace(self.state, ready=False))
-        process = self._process
-        if process is None:
-            return
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + grace
-        hook = self.spec.get("lifecycle", {}).get("preStop")
-        with contextlib.suppress(TimeoutError, InputError):
-            if hook and grace:
-                await asyncio.wait_for(probes.succeeds(hook, self._target(), grace), grace)
-        if grace and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended.wait(), max(deadline - clock(), 0))
-        kill_group(process.pid)
+        run = self.run_of()
+        if run is not None and not run.over.is_set():
+            hook = hook and first and not run.killed_for
+            await self._end(run, grace, hook=hook, wait=_LEAVE_TRAFFIC if was_ready and hook else 0)
 
-    # --- inside
+    # --- one process
 
     async def _once(self) -> Ended | None:
         """Run the process once; None when it could not be started, with the reason in the state."""
+        run = await self._try_to_start()
+        if run is None:
+            return None
+        watcher = asyncio.create_task(self._watch(run))
         try:
-            process = await self._start()
-        except NotFoundError as error:
-            self._wait("ErrImageNeverPull" if "image" in str(error) else "CreateContainerConfigError", str(error))
-            return None
-        except (InputError, KubeError) as error:
-            self._wait("CreateContainerConfigError", str(error))
-            return None
-        except OSError as error:
-            self._wait("RunContainerError", f"cannot start: {error}")
-            return None
-        began = self.state.running_since
-        watcher = asyncio.create_task(self._watch())
-        outputs = [asyncio.create_task(output.record(s, self.log())) for s in (process.stdout, process.stderr) if s]
-        try:
-            await process.wait()
+            await run.process.wait()
         finally:
             watcher.cancel()
-            kill_group(process.pid)
-            self._around.register.remove(process.pid)
-        # A process that left the group and holds the pipes open must not hold up the container's end.
-        _, open_ = await asyncio.wait(outputs, timeout=1)
-        for task in open_:
-            task.cancel()
-        self._process = None
-        return self._judge(process, began)
+            kill_group(run.process.pid)
+            self._around.register.remove(run.process.pid)
+            # A process that left the group and holds the pipe open must not hold up the container's end.
+            await asyncio.wait({run.output, watcher}, timeout=1)
+            run.output.cancel()
+            run.over.set()
+        if not watcher.cancelled() and watcher.exception():
+            logger.error("container %s: its probes failed", self.name, exc_info=watcher.exception())
+        return self._judge(run)
 
-    async def _start(self) -> Process:
-        program = self._around.images.find(self.spec.get("image", ""))
-        pod = self._around.pod()
-        self._mounts = self._mount()
-        bin_folder = str(program.python.parent)
-        given = {
-            "PATH": f"{bin_folder}{os.pathsep}{os.defpath}",
-            "HOME": str(self._around.folder),
-            "HOSTNAME": pod["metadata"]["name"],
-            **program.variables,
-            **self._around.given,
-            "MLGITOPS_TERMINATION_LOG": self.spec.get("terminationMessagePath", _TERMINATION_LOG),
-        }
-        found = await variables(pod, self.spec, given, self._around.read)
-        self._environment = {name: self._mounts.rewrite(value) for name, value in found.items()}
-        command = [expand(part, found) for part in self.spec.get("command") or program.entrypoint]
-        command += [expand(part, found) for part in self.spec.get("args", ())]
-        if not command:
-            raise InputError(f"image {self.spec['image']} has no entrypoint; give the container a command")
-        self.log().parent.mkdir(parents=True, exist_ok=True)
-        process = await self._spawn(self._mounts.rewrite_all(command), output_to=PIPE)
-        self._process = process
-        self._killed_for = ""
+    async def _try_to_start(self) -> Run | None:
+        try:
+            program = self._around.images.find(self.spec.get("image", ""))
+        except InputError as error:
+            reason = "ErrImageNeverPull" if isinstance(error, NotFoundError) else "InvalidImageName"
+            self.wait_because(reason, str(error))
+            return None
+        try:
+            return await self._start(program)
+        except (InputError, KubeError) as error:
+            reason, message = "CreateContainerConfigError", str(error)
+        except OSError as error:
+            reason, message = "RunContainerError", f"cannot start: {error}"
+        self.wait_because(reason, message)
+        return None
+
+    async def _start(self, program: Program) -> Run:
+        launch = await prepare(self.spec, program, self._around)
+        log = self._around.folder / "logs" / f"{self.name}.{self.state.restarts}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        ours, its = os.pipe()
+        try:
+            process = await self._spawn(launch.command, launch, output_to=its)
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(its)
         self._around.register.add(process.pid)
-        no_startup = "startupProbe" not in self.spec
+        recorder = asyncio.create_task(output.record(ours, log))
+        if len(self._runs) == self._runs.maxlen:
+            output.delete(self._runs[0].log)
+        run = Run(process, launch, log, recorder, output.now(), _killed_by_the_machine())
+        self._runs.append(run)
+        started = "startupProbe" not in self.spec and "postStart" not in self.spec.get("lifecycle", {})
         self._set(
             State(
-                running_since=output.now(),
+                running_since=run.since,
                 container_id=f"process://{process.pid}",
                 last=self.state.last,
                 restarts=self.state.restarts,
-                started=no_startup,
-                ready=no_startup and "readinessProbe" not in self.spec,
+                started=started,
+                ready=started and "readinessProbe" not in self.spec,
             )
         )
-        return process
+        return run
 
-    async def _spawn(self, command: list[str], *, output_to: int) -> Process:
-        folder = self.spec.get("workingDir")
+    async def _spawn(self, command: tuple[str, ...], launch: Launch, *, output_to: int) -> Process:
         return await asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
             stdout=output_to,
-            stderr=output_to,
-            env=self._environment,
-            cwd=self._mounts.rewrite(folder) if folder else self._around.folder,
+            stderr=STDOUT,
+            env=launch.environment,
+            cwd=launch.folder,
             start_new_session=True,
             preexec_fn=dying_with(os.getpid()),
         )
 
-    def _mount(self) -> Mounts:
-        places = {}
-        for mount in self.spec.get("volumeMounts", ()):
-            below = mount.get("subPath", "")
-            if ".." in Path(below).parts:
-                raise InputError(f"subPath {below!r} leaves its volume")
-            places[mount["mountPath"]] = self._around.volume(mount["name"]) / below
-        places[self.spec.get("terminationMessagePath", _TERMINATION_LOG)] = self._message_file
-        self._message_file.parent.mkdir(parents=True, exist_ok=True)
-        self._message_file.write_bytes(b"")
-        return Mounts(places)
+    async def _end(self, run: Run, grace: float, *, hook: bool, wait: float = 0.0) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + grace
+        handler = self.spec.get("lifecycle", {}).get("preStop") if hook else None
+        with contextlib.suppress(InputError):
+            if handler and grace:
+                await probes.succeeds(handler, self._target(run), grace)
+            else:
+                await asyncio.sleep(min(wait, grace / 2))
+        if grace and run.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                run.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(run.over.wait(), max(deadline - clock(), 0))
+        if run.process.returncode is None:
+            kill_group(run.process.pid)
+        await run.over.wait()
 
-    @property
-    def _message_file(self) -> Path:
-        return self._around.folder / "termination" / self.name
+    def _judge(self, run: Run) -> Ended:
+        code = run.process.returncode or 0
+        number = max(-code, 0)
+        code = 128 + number if number else code
+        with run.launch.message.open("rb") as file:
+            message = file.read(_LONGEST_MESSAGE).decode("utf-8", "replace")
+        if not message and code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            message = output.last_lines(run.log)
+        reason = "Error" if code else "Completed"
+        unasked = number == signal.SIGKILL and not run.killed_for and not self._stopping.is_set()
+        if unasked and _killed_by_the_machine() > run.machine_kills:
+            reason = "OOMKilled"
+        identity = f"process://{run.process.pid}"
+        return Ended(code, reason, message or run.killed_for, run.since, output.now(), identity, number)
 
-    def _target(self) -> probes.Target:
-        ports = {port["name"]: port["containerPort"] for port in self.spec.get("ports", ()) if "name" in port}
-        return probes.Target(self._around.address, ports, self._around.http, self._execute)
+    # --- hooks and probes
 
-    async def _execute(self, command: list[str], seconds: float) -> int:
-        process = await self._spawn(self._mounts.rewrite_all(command), output_to=DEVNULL)
-        try:
-            return await asyncio.wait_for(process.wait(), seconds)
-        finally:
-            kill_group(process.pid)
-
-    async def _watch(self) -> None:
+    async def _watch(self, run: Run) -> None:
         """Run the postStart hook, then the probes; the startup probe holds the others back."""
-        hook = self.spec.get("lifecycle", {}).get("postStart")
+        hook, target = self.spec.get("lifecycle", {}).get("postStart"), self._target(run)
         try:
-            if hook and not await probes.succeeds(hook, self._target(), _LONGEST_PAUSE):
-                self._kill("the postStart hook failed")
+            if hook and not await probes.succeeds(hook, target, _LONGEST_PAUSE):
+                self._end_for(run, "the postStart hook failed")
                 return
+            if "startupProbe" in self.spec:
+                await self._startup(run, target)
+            self._set(replace(self.state, started=True))
+            self._is_ready(self.state.ready or "readinessProbe" not in self.spec)
             async with asyncio.TaskGroup() as group:
-                if "startupProbe" in self.spec:
-                    await self._startup(group)
                 if "readinessProbe" in self.spec:
-                    group.create_task(probes.watch(self.spec["readinessProbe"], self._target(), self._is_ready))
+                    group.create_task(probes.watch(self.spec["readinessProbe"], target, self._is_ready))
                 if "livenessProbe" in self.spec:
-                    group.create_task(probes.watch(self.spec["livenessProbe"], self._target(), self._is_alive))
+                    group.create_task(
+                        probes.watch(self.spec["livenessProbe"], target, lambda good: self._is_alive(run, good))
+                    )
         except* InputError as errors:
-            self._kill(str(errors.exceptions[0]))
+            self._end_for(run, str(errors.exceptions[0]))
 
-    async def _startup(self, group: asyncio.TaskGroup) -> None:
+    async def _startup(self, run: Run, target: probes.Target) -> None:
         up = asyncio.Event()
+        probe = self.spec["startupProbe"]
 
         def report(good: bool) -> None:
             if good:
                 up.set()
             else:
-                self._kill("the startup probe failed")
+                self._end_for(run, "the startup probe failed", probe)
 
-        watching = group.create_task(probes.watch(self.spec["startupProbe"], self._target(), report))
-        await up.wait()
-        watching.cancel()
-        self._set(replace(self.state, started=True, ready="readinessProbe" not in self.spec))
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(probes.watch(probe, target, report))
+            await up.wait()
+            watching.cancel()
 
     def _is_ready(self, good: bool) -> None:
         self._set(replace(self.state, ready=good and not self._stopping.is_set()))
 
-    def _is_alive(self, good: bool) -> None:
+    def _is_alive(self, run: Run, good: bool) -> None:
         if not good:
-            self._kill("the liveness probe failed")
+            self._end_for(run, "the liveness probe failed", self.spec["livenessProbe"])
 
-    def _judge(self, process: Process, began: str) -> Ended:
-        code = process.returncode or 0
-        number = -code if code < 0 else 0
-        code = 128 + number if number else code
-        policy = self.spec.get("terminationMessagePolicy", "File")
-        message = self._message_file.read_bytes()[:_LONGEST_MESSAGE].decode("utf-8", "replace")
-        if not message and code and policy == "FallbackToLogsOnError":
-            message = output.last_lines(self.log())
-        reason = "Completed" if code == 0 else "Error"
-        if self._killed_for:
-            message = message or self._killed_for
-        return Ended(code, reason, message, began, output.now(), f"process://{process.pid}", number)
+    def _end_for(self, run: Run, because: str, probe: Raw | None = None) -> None:
+        """End a process that is to be started again, with the time that its pod or probe grants it."""
+        if run.killed_for or self._stopping.is_set():
+            return
+        run.killed_for = because
+        grace = self._around.pod()["spec"].get("terminationGracePeriodSeconds", 30)
+        grace = (probe or {}).get("terminationGracePeriodSeconds", grace)
+        task = asyncio.create_task(self._end(run, float(grace), hook=True))
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
-    def _kill(self, because: str) -> None:
-        if self._process is not None:
-            self._killed_for = because
-            kill_group(self._process.pid)
+    def _target(self, run: Run) -> probes.Target:
+        ports = {port["name"]: port["containerPort"] for port in self.spec.get("ports", ()) if "name" in port}
+
+        async def execute(command: list[str]) -> int:
+            rewritten = tuple(run.launch.mounts.rewrite_all(command))
+            process = await self._spawn(rewritten, run.launch, output_to=DEVNULL)
+            try:
+                return await process.wait()
+            finally:
+                kill_group(process.pid)
+
+        return probes.Target(self._around.address, ports, self._around.http, execute)
+
+    # --- state
 
     async def _pause(self, seconds: float) -> bool:
         """Wait before a restart; True when the container was stopped meanwhile."""
@@ -283,8 +292,10 @@ class Container:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         return self._stopping.is_set()
 
-    def _wait(self, reason: str, message: str) -> None:
-        self._set(State(reason, message, last=self.state.last, restarts=self.state.restarts))
+    def wait_because(self, reason: str, message: str) -> None:
+        """Say why a container that does not run is not started."""
+        if not self.state.running and not self.state.ended:
+            self._set(State(reason, message, last=self.state.last, restarts=self.state.restarts))
 
     def _set(self, state: State) -> None:
         if state != self.state:
@@ -292,3 +303,12 @@ class Container:
             if state.started:
                 self.started.set()
             self._around.changed()
+
+
+def _killed_by_the_machine() -> int:
+    """Return how many processes the kernel has killed for want of memory since it began, 0 when it does not say."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0

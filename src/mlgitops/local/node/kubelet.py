@@ -52,17 +52,19 @@ class Kubelet:
         if container is None:
             return web.Response(status=404, text=f"no container {where['container']} of pod {where['pod']} here\n")
         previous = request.query.get("previous") == "true"
-        path = container.log(previous=previous)
-        if previous and not path.exists():
-            return web.Response(status=400, text=f"container {container.name} has no previous process\n")
+        run = container.run_of(previous=previous)
+        if run is None:
+            state = container.state
+            why = "has no previous process" if previous else f"is waiting to start: {state.waiting} {state.message}"
+            return web.Response(status=400, text=f"container {container.name} {why.strip()}\n")
         wish = _wish(request)
         answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await answer.prepare(request)
-        if wish.follow and not previous:
-            async for data in output.follow(path, wish, container.ended):
+        if wish.follow:
+            async for data in output.follow(run.log, wish, run.over):
                 await answer.write(data)
         else:
-            data, _ = output.read(path, wish)
+            data, _ = output.read(run.log, wish)
             await answer.write(data)
         await answer.write_eof()
         return answer

@@ -1,37 +1,45 @@
-"""What an earlier node left running when it was killed; it is ended before anything starts."""
+"""What outlives its container is ended: by the next node, and by a guard when this node is killed.
+
+Each container leads a session of its own, and a session keeps its number for as long as
+anybody is in it: whoever is still in a remembered session was started by us.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+_TRIES = 50  # looks for processes that were started while others were being killed
+_BETWEEN = 0.01  # seconds
 
 
 class Register:
-    """The process groups that this node started, a file each, so that the next node knows them."""
+    """The sessions that a node started, a file each in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, pid: int) -> None:
-        """Remember a process group by its leader."""
-        (self._folder / str(pid)).write_text(_started(pid) or "")
+    def add(self, leader: int) -> None:
+        """Remember a session by its leader."""
+        found = _process(leader)
+        (self._folder / str(leader)).write_text(found.started if found else "")
 
-    def remove(self, pid: int) -> None:
-        """Forget a process group that has ended."""
-        (self._folder / str(pid)).unlink(missing_ok=True)
+    def remove(self, leader: int) -> None:
+        """Forget a session that has ended."""
+        (self._folder / str(leader)).unlink(missing_ok=True)
 
     def end_all(self) -> int:
-        """Kill every remembered group whose leader is still the one that was started, and return how many."""
-        killed = 0
-        for path in self._folder.iterdir():
-            pid = int(path.name)
-            if path.read_text() and path.read_text() == _started(pid):
-                kill_group(pid)
-                killed += 1
-            path.unlink()
+        """Kill whoever is in a remembered session, forget them all, and return how many there were."""
+        remembered = {int(path.name): path.read_text() for path in self._folder.iterdir()}
+        killed = sum(_end_session(leader, started) for leader, started in remembered.items())
+        for leader in remembered:
+            self.remove(leader)
         return killed
 
 
@@ -41,9 +49,37 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _started(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since boot (proc(5), field 22): its number may be another's now."""
+class _Process(NamedTuple):
+    pid: int
+    session: int
+    started: str  # clock ticks since boot
+
+
+def _end_session(leader: int, started: str) -> int:
+    killed: set[int] = set()
+    for _ in range(_TRIES):
+        members = [process for process in _processes() if process.session == leader]
+        if not members or any(one.pid == leader and one.started != started for one in members):
+            break  # nobody is left, or the number is another's now
+        for process in members:
+            killed.add(process.pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, signal.SIGKILL)
+        time.sleep(_BETWEEN)
+    return len(killed)
+
+
+def _processes() -> Iterator[_Process]:
+    for folder in Path("/proc").iterdir():
+        found = _process(int(folder.name)) if folder.name.isdigit() else None
+        if found is not None:
+            yield found
+
+
+def _process(pid: int) -> _Process | None:
+    """Read a process that lives (proc(5): the fields after the name are the 3rd and on)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    return None if fields[0] in "ZX" else _Process(pid, int(fields[3]), fields[19])

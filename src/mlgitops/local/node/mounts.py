@@ -29,7 +29,3 @@ class Mounts:
     def rewrite_all(self, texts: Iterable[str]) -> list[str]:
         """Return several texts, each rewritten."""
         return [self.rewrite(text) for text in texts]
-
-    def find(self, path: str) -> Path | None:
-        """Return what stands for a mount path, or None when nothing is mounted there."""
-        return self._places.get(path.rstrip("/"))

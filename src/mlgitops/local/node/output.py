@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -10,12 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _LARGEST = 16 << 20  # bytes of one log file; then it starts anew and one older file is kept
+_LONGEST_LINE = 1 << 18  # bytes; a longer one is written in pieces
 _LOOK_AGAIN = 0.1  # seconds
 
 
 def now() -> str:
     """Return the time as RFC 3339 with microseconds, UTC."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def seconds() -> str:
+    """Return the time as Kubernetes' objects have it: RFC 3339 in whole seconds, UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Log:
@@ -39,18 +47,44 @@ class Log:
         self._file.close()
 
 
-async def record(stream: asyncio.StreamReader, path: Path) -> None:
-    """Write a stream to a log file until the stream ends; its last line counts without a line break too."""
+def delete(path: Path) -> None:
+    """Delete a log and what was moved out of it."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".older").unlink(missing_ok=True)
+
+
+async def record(end: int, path: Path) -> None:
+    """Write what comes out of a pipe to a log file until nobody holds its other end; our end is closed then.
+
+    The last line counts without a line break too.
+    """
     log, rest = Log(path), b""
     try:
-        while data := await stream.read(1 << 16):
-            *lines, rest = (rest + data).split(b"\n")
-            if lines:
-                log.add(lines)
+        async with _reading(end) as stream:
+            while data := await stream.read(1 << 16):
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    lines, rest = [*lines, rest], b""
+                if lines:
+                    log.add(lines)
     finally:
         if rest:
             log.add([rest])
         log.close()
+
+
+@contextlib.asynccontextmanager
+async def _reading(end: int) -> AsyncIterator[asyncio.StreamReader]:
+    # Not a pipe of asyncio's own making: those hold back the news of a process's end for as
+    # long as a grandchild holds its output.
+    stream = asyncio.StreamReader()
+    file = os.fdopen(end, "rb", buffering=0)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), file)
+    try:
+        yield stream
+    finally:
+        transport.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +110,13 @@ def read(path: Path, wish: Wish) -> tuple[bytes, int]:
 
 
 async def follow(path: Path, wish: Wish, ended: asyncio.Event) -> AsyncIterator[bytes]:
-    """Yield the wanted part of a log and then what is added, until the container has ended."""
+    """Yield the wanted part of a log and then what is added, until its process has ended."""
     data, place = read(path, wish)
     yield data
     while True:
         over = ended.is_set()  # asked first: what was written before the end must still be read
-        added = _lines_after(path, place)
+        place, added = _lines_after(path, place)
         if added:
-            place += len(added)
             yield b"".join(_shown(line + b"\n", wish) for line in added.split(b"\n") if line)
         elif over:
             return
@@ -91,13 +124,16 @@ async def follow(path: Path, wish: Wish, ended: asyncio.Event) -> AsyncIterator[
             await asyncio.sleep(_LOOK_AGAIN)
 
 
-def _lines_after(path: Path, place: int) -> bytes:
+def _lines_after(path: Path, place: int) -> tuple[int, bytes]:
+    """Return the whole lines that were written after a place, and the place where they end."""
     if not path.exists():
-        return b""
+        return place, b""
     with path.open("rb") as log:
+        if log.seek(0, os.SEEK_END) < place:
+            place = 0  # it began anew
         log.seek(place)
         whole, line_break, _ = log.read().rpartition(b"\n")
-    return whole + line_break
+    return place + len(whole + line_break), whole + line_break
 
 
 def last_lines(path: Path, *, lines: int = 80, size: int = 2048) -> str:

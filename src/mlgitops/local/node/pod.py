@@ -7,6 +7,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,8 @@ import aiohttp
 from mlgitops.errors import MlgitopsError
 from mlgitops.kube import CONFIG_MAPS, PODS, SECRETS, Conflict, NotFound, Session
 from mlgitops.local.node import output, status
-from mlgitops.local.node.container import Container, Surroundings
+from mlgitops.local.node.container import Container
+from mlgitops.local.node.launch import Surroundings
 from mlgitops.local.node.leftovers import Register
 from mlgitops.local.node.programs import ImageTable
 from mlgitops.local.node.status import State, is_sidecar
@@ -25,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 _RETRY = 1.0  # seconds
 _REFRESH = 30.0  # seconds between looks at ConfigMaps, Secrets and tokens
-_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class PodRunner:
@@ -48,113 +49,139 @@ class PodRunner:
         self._session = session
         self._folder = folder
         self._volumes = Volumes(session, raw, folder / "volumes")
-        self._given = {"MLGITOPS_BIND": address, **given, **self._account()}
-        around = Surroundings(
-            pod=lambda: {**self.raw, "status": {**(self.raw.get("status") or {}), **self._addresses()}},
+        self._around = Surroundings(
+            pod=lambda: {**self.raw, "status": {**(self.raw.get("status") or {}), **status.addresses(address)}},
             address=address,
             folder=folder,
             volume=self._volumes.place,
             images=images,
-            given=self._given,
+            given={**given, "MLGITOPS_BIND": address},
             read=self._read,
             http=http,
             register=register,
             changed=self._notice,
         )
-        spec = raw["spec"]
-        self.inits = [Container(entry, around) for entry in spec.get("initContainers", ())]
-        self.mains = [Container(entry, around) for entry in spec["containers"]]
-        self._started_at = (raw.get("status") or {}).get("startTime") or output.now()[:19] + "Z"
+        self.inits = [self._container(spec, init=True) for spec in raw["spec"].get("initContainers", ())]
+        self.mains = [self._container(spec) for spec in raw["spec"]["containers"]]
+        self._started_at = (raw.get("status") or {}).get("startTime") or output.seconds()
         self._failure = ("", "")
         self._sent: Raw | None = None
         self._dirty = asyncio.Event()
         self._ending = asyncio.Event()
-        self._grace: float | None = None
+        self._grace = self._own_grace
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _container(self, spec: Raw, *, init: bool = False) -> Container:
+        entries = (self.raw.get("status") or {}).get("initContainerStatuses" if init else "containerStatuses") or ()
+        old: Raw = next((entry for entry in entries if entry["name"] == spec["name"]), {})
+        if init and not self._folder.exists():
+            old = {}  # what it had prepared is gone
+        state = status.resumed(old, self._policy(spec, init=init), output.now())
+        if self.raw["spec"].get("initContainers") and not init and state == State():
+            state = replace(state, waiting="PodInitializing")
+        return Container(spec, self._around, state)
 
     # --- what the agent calls
 
     def start(self) -> None:
         """Begin to run the pod in the background."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._report())]
         self._notice()
 
     def update(self, raw: Raw) -> None:
         """Take what the API server has now; a deletion begins the end."""
         self.raw = raw
+        self._notice()
         if raw["metadata"].get("deletionTimestamp"):
-            self.end(float(raw["metadata"].get("deletionGracePeriodSeconds") or 0))
+            self._end(float(raw["metadata"].get("deletionGracePeriodSeconds") or 0))
 
-    def end(self, grace: float) -> None:
-        """End the pod within ``grace`` seconds; a shorter time than before is taken too."""
-        if self._grace is None or grace < self._grace:
-            self._grace = grace
-            self._ending.set()
+    async def kill(self, grace: float = 0) -> None:
+        """End every process without its hook, by SIGTERM when there is time; the API server is told nothing."""
+        await self._cancel(*self._tasks[1:])
+        await asyncio.gather(*(container.stop(grace, hook=False) for container in self._containers))
+        await self._cancel(*self._tasks)
 
-    async def kill(self) -> None:
-        """End every process at once and forget the pod, as when the API server has forgotten it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(container.stop(0) for container in self._containers))
+    def forget(self) -> None:
+        """Remove what the pod left on disk."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def container(self, name: str) -> Container | None:
         """Return a container by its name."""
         return next((found for found in self._containers if found.name == name), None)
 
-    @property
-    def _containers(self) -> list[Container]:
-        return [*self.inits, *self.mains]
-
     # --- its life
 
     async def _live(self) -> None:
         body = asyncio.create_task(self._body())
-        refresh = asyncio.create_task(self._refresh())
         ending = asyncio.create_task(self._ending.wait())
         try:
             limit = self.raw["spec"].get("activeDeadlineSeconds")
             await asyncio.wait({body, ending}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
             if not body.done() and not ending.done():
                 self._failure = ("DeadlineExceeded", f"the pod was active for longer than {limit} s")
-                self._grace = float(self.raw["spec"].get("terminationGracePeriodSeconds", 30))
-                await self._stop_all()
+                await self._stop_all(self._own_grace)
+            elif body.done() and body.exception():
+                logger.error("pod %s could not be run on", self.raw["metadata"]["name"], exc_info=body.exception())
+                self._failure = ("NodeFailed", f"the process node failed: {body.exception()}")
+                self._notice()
             await ending
-            await self._stop_all()
+            await self._stop_all(self._grace)
         finally:
-            for task in (body, refresh, ending):
-                task.cancel()
-            await asyncio.gather(body, refresh, ending, return_exceptions=True)
+            await self._cancel(body, ending)
         await self._leave()
 
     async def _body(self) -> None:
+        if self._ending.is_set():
+            return
         await self._until_done(self._volumes.fill)
-        policy = self.raw["spec"].get("restartPolicy", "Always")
-        running: list[asyncio.Task[None]] = []
+        beside: list[asyncio.Task[None]] = []
+        refreshing = asyncio.create_task(self._refresh())
         try:
-            for container in self.inits:
-                if is_sidecar(container.spec):
-                    running.append(asyncio.create_task(container.run("Always")))
-                    await container.started.wait()
-                    continue
-                await container.run("OnFailure" if policy == "Always" else policy)
-                if self._ending.is_set() or (container.state.ended and container.state.ended.exit_code):
-                    return
-            await asyncio.gather(*(container.run(policy) for container in self.mains))
+            if await self._initialize(beside):
+                async with asyncio.TaskGroup() as group:
+                    for container in self.mains:
+                        group.create_task(container.run(self._policy(container.spec)))
+            await self._stop_sidecars(self._own_grace)
+            await asyncio.gather(*beside)
         finally:
-            for task in running:
-                task.cancel()
-            for container in self.inits:
-                if is_sidecar(container.spec):
-                    await container.stop(self._grace or 0)
+            await self._cancel(refreshing, *beside)
 
-    async def _stop_all(self) -> None:
-        """Stop the containers, then the sidecars in reverse order."""
-        assert self._grace is not None
-        await asyncio.gather(*(container.stop(self._grace) for container in self.mains))
+    async def _initialize(self, beside: list[asyncio.Task[None]]) -> bool:
+        """Run the init containers in order, the sidecars among them beside the others; answer whether to go on."""
+        for container in self.inits:
+            policy = self._policy(container.spec, init=True)
+            if is_sidecar(container.spec):
+                beside.append(asyncio.create_task(container.run(policy)))
+                await container.started.wait()
+            else:
+                await container.run(policy)
+                ended = container.state.ended
+                if self._ending.is_set() or ended is None or ended.exit_code:
+                    return False
+        return True
+
+    def _end(self, grace: float) -> None:
+        """End the pod within ``grace`` seconds; a shorter time than before is taken too."""
+        if not self._ending.is_set():
+            self._grace = grace
+            self._ending.set()
+        elif grace < self._grace:
+            self._grace = grace
+            self._tasks.append(asyncio.create_task(self._stop_all(grace)))
+
+    async def _stop_all(self, grace: float) -> None:
+        """Stop the containers, then the sidecars in reverse order, all within one time."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + grace
+        once = [entry for entry in self.inits if not is_sidecar(entry.spec)]
+        await asyncio.gather(*(container.stop(grace) for container in (*once, *self.mains)))
+        await self._stop_sidecars(max(deadline - clock(), 0))
+
+    async def _stop_sidecars(self, grace: float) -> None:
         for container in reversed(self.inits):
-            await container.stop(self._grace)
+            if is_sidecar(container.spec):
+                await container.stop(grace)
 
     async def _leave(self) -> None:
         """Say how it ended, and let the API server forget the pod."""
@@ -168,29 +195,26 @@ class PodRunner:
                 )
 
         await self._until_done(delete)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.forget()
 
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(_REFRESH)
             try:
                 await self._volumes.fill(again=True)
-            except MlgitopsError as error:
+            except (MlgitopsError, OSError) as error:
                 logger.warning("pod %s: its volumes could not be refreshed: %s", self.raw["metadata"]["name"], error)
 
     async def _until_done(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Do something that needs the API server until it works; the pod's containers say what is wrong."""
+        """Do something that needs the API server until it works; containers that wait for it say why."""
         while True:
             try:
-                await action()
+                return await action()
             except (MlgitopsError, OSError) as error:
                 for container in self._containers:
-                    if not container.state.running and not container.state.ended:
-                        container.state = State("ContainerCreating", str(error), restarts=container.state.restarts)
-                self._notice()
+                    if container.state.last is None:
+                        container.wait_because(container.state.waiting, str(error))
                 await asyncio.sleep(_RETRY)
-            else:
-                return
 
     # --- what the API server is told
 
@@ -203,21 +227,18 @@ class PodRunner:
             self._dirty.clear()
             try:
                 await self._send()
-            except NotFound:
-                return
             except (MlgitopsError, OSError) as error:
                 logger.warning("pod %s: its status could not be written: %s", self.raw["metadata"]["name"], error)
                 await asyncio.sleep(_RETRY)
                 self._dirty.set()
 
     async def _send(self) -> None:
-        states = {container.name: container.state for container in self._containers}
         reason, message = self._failure
         found = status.pod_status(
-            self.raw if self._sent is None else {**self.raw, "status": self._sent},
+            {**self.raw, "status": status.merged(self.raw.get("status") or {}, self._sent)},
             self.address,
-            states,
-            now=output.now()[:19] + "Z",
+            {container.name: container.state for container in self._containers},
+            now=output.seconds(),
             started_at=self._started_at,
             reason=reason,
             message=message,
@@ -230,22 +251,28 @@ class PodRunner:
             await self._session.patch(PODS, metadata["name"], metadata["namespace"], body, subresource="status")
         self._sent = found
 
-    def _addresses(self) -> Raw:
-        return {
-            "podIP": self.address,
-            "podIPs": [{"ip": self.address}],
-            "hostIP": status.HOST,
-            "hostIPs": [{"ip": status.HOST}],
-        }
+    # --- parts
+
+    @property
+    def _containers(self) -> list[Container]:
+        return [*self.inits, *self.mains]
+
+    @property
+    def _own_grace(self) -> float:
+        return float(self.raw["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _policy(self, spec: Raw, *, init: bool = False) -> str:
+        policy = str(self.raw["spec"].get("restartPolicy", "Always"))
+        if init:
+            return "Always" if is_sidecar(spec) else "OnFailure" if policy == "Always" else policy
+        return policy
+
+    async def _cancel(self, *tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self, kind: str, name: str) -> Mapping[str, str]:
         resource = CONFIG_MAPS if kind == "ConfigMap" else SECRETS
         raw = await self._session.get(resource, name, self.raw["metadata"]["namespace"])
         return texts({**raw, "kind": kind})
-
-    def _account(self) -> dict[str, str]:
-        for entry in self.raw["spec"]["containers"]:
-            for mount in entry.get("volumeMounts", ()):
-                if mount["mountPath"] == _ACCOUNT:
-                    return {"MLGITOPS_SERVICE_ACCOUNT": str(self._volumes.place(mount["name"]))}
-        return {}

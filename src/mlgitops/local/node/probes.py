@@ -13,10 +13,10 @@ from mlgitops.errors import InputError
 from mlgitops.local.node.variables import Raw
 
 # While a container starts it is asked this often, whatever its period is: nobody waits for a
-# second that a period has left when the server answers already.
-_EAGER = 0.1  # seconds
+# second that a period has left when the server answers already. A command is a process each.
+_EAGER, _EAGER_COMMAND = 0.1, 1.0  # seconds
 
-Execute = Callable[[list[str], float], Awaitable[int]]
+Execute = Callable[[list[str]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ async def succeeds(handler: Raw, target: Target, timeout: float) -> bool:  # noq
             if "tcpSocket" in handler:
                 return await _tcp(handler["tcpSocket"], target)
             if "exec" in handler:
-                return await target.execute(handler["exec"]["command"], timeout) == 0
+                return await target.execute(handler["exec"]["command"]) == 0
             if "sleep" in handler:
                 await asyncio.sleep(handler["sleep"]["seconds"])
                 return True
@@ -88,6 +88,7 @@ async def watch(probe: Raw, target: Target, report: Callable[[bool], None]) -> N
     thresholds = {True: int(probe.get("successThreshold") or 1), False: int(probe.get("failureThreshold") or 3)}
     await asyncio.sleep(float(probe.get("initialDelaySeconds") or 0))
     clock = asyncio.get_running_loop().time
+    eager = min(_EAGER_COMMAND if "exec" in probe else _EAGER, period)
     verdict: bool | None = None
     in_a_row = {True: 0, False: 0}
     counted_at = clock()
@@ -100,4 +101,4 @@ async def watch(probe: Raw, target: Target, report: Callable[[bool], None]) -> N
         if verdict is not good and in_a_row[good] >= thresholds[good]:
             verdict = good
             report(good)
-        await asyncio.sleep(period if verdict else min(_EAGER, period))
+        await asyncio.sleep(period if verdict else eager)

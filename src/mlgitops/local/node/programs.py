@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlgitops.errors import InputError, NotFoundError
+
+# Enough of a reference's grammar to tell a name that cannot be one.
+# https://github.com/distribution/reference
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_/-]*(@sha256:[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ class ImageTable:
 
         Raises:
             NotFoundError: the table has no such image; the message lists those it has.
+            InputError: no image can have this name.
         """
+        if not _IMAGE.fullmatch(image):
+            raise InputError(f"image {image!r} is no name of an image; expected one such as registry.example.com/app:1")
         program = self._programs.get(image)
         if program is None:
             known = ", ".join(sorted(self._programs)) or "none"

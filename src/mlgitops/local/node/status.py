@@ -9,6 +9,8 @@ from typing import Any
 from mlgitops.local.node.variables import Raw
 
 HOST = "127.0.0.1"
+# Every other condition is somebody else's and stays as it is.
+OWN_CONDITIONS = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,19 @@ class Ended:
     finished_at: str
     container_id: str
     signal: int = 0
+
+    @classmethod
+    def from_raw(cls, raw: Raw) -> Ended:
+        """Read Kubernetes' ``terminated`` state."""
+        return cls(
+            exit_code=int(raw["exitCode"]),
+            reason=raw.get("reason", ""),
+            message=raw.get("message", ""),
+            started_at=raw.get("startedAt", ""),
+            finished_at=raw.get("finishedAt", ""),
+            container_id=raw.get("containerID", ""),
+            signal=int(raw.get("signal", 0)),
+        )
 
     def to_raw(self) -> Raw:
         """Return Kubernetes' ``terminated`` state."""
@@ -83,6 +98,40 @@ def container_status(spec: Raw, state: State) -> Raw:
 _NEVER = Ended(0, "", "", "", "", "")
 
 
+def is_over(ended: Ended, policy: str) -> bool:
+    """Whether a container that ended so is not started again, by its policy: Always, OnFailure or Never."""
+    return policy == "Never" or (policy == "OnFailure" and ended.exit_code == 0)
+
+
+def resumed(old: Raw, policy: str, now: str) -> State:
+    """Return a container's state when a new node takes over its pod.
+
+    Nothing that ran survived the node before: it counts as killed for an unknown reason,
+    as with the kubelet. What had ended for good stays ended.
+
+    Args:
+        old: the container's entry in the pod's status, empty when there is none.
+        policy: its restart policy.
+        now: the time of an end that nobody saw.
+    """
+    restarts, state = int(old.get("restartCount", 0)), old.get("state", {})
+    last = _ended(old.get("lastState", {}))
+    ended = _ended(state)
+    if "running" in state:
+        message = "the container ended together with the node that ran it"
+        since, identity = state["running"].get("startedAt", ""), old.get("containerID", "")
+        ended = Ended(137, "ContainerStatusUnknown", message, since, now, identity, signal=9)
+    if ended is None:
+        return State(last=last, restarts=restarts)
+    if is_over(ended, policy):
+        return State(ended=ended, last=last, restarts=restarts)
+    return State(last=ended, restarts=restarts + 1)
+
+
+def _ended(state: Raw) -> Ended | None:
+    return Ended.from_raw(state["terminated"]) if "terminated" in state else None
+
+
 def is_sidecar(spec: Raw) -> bool:
     """Whether an init container goes on beside the containers."""
     return bool(spec.get("restartPolicy") == "Always")
@@ -142,7 +191,7 @@ def pod_status(
     waiting_for += [entry["name"] for entry in inits if is_sidecar(entry) and not states[entry["name"]].ready]
     over = found in ("Succeeded", "Failed")
     containers_ready = not waiting_for and not over
-    old = {entry["type"]: entry for entry in (pod.get("status") or {}).get("conditions", ())}
+    old = {entry["type"]: entry for entry in (pod.get("status") or {}).get("conditions") or ()}
     gates = [gate["conditionType"] for gate in spec.get("readinessGates", ())]
     gated = all(old.get(gate, {}).get("status") == "True" for gate in gates)
     not_ready = "PodCompleted" if found == "Succeeded" else "ContainersNotReady"
@@ -153,21 +202,30 @@ def pod_status(
         _condition(old, "Initialized", done, "" if done else "ContainersNotInitialized", "", now),
         _condition(old, "ContainersReady", containers_ready, "" if containers_ready else not_ready, unready, now),
         _condition(old, "Ready", containers_ready and gated, "" if containers_ready else not_ready, unready, now),
-        *(entry for type_, entry in old.items() if type_ in gates),
+        *(entry for type_, entry in old.items() if type_ not in OWN_CONDITIONS),
     ]
     return {
         "phase": found,
         "conditions": conditions,
-        "hostIP": HOST,
-        "hostIPs": [{"ip": HOST}],
-        "podIP": address,
-        "podIPs": [{"ip": address}],
+        **addresses(address),
         "startTime": started_at,
         "qosClass": (pod.get("status") or {}).get("qosClass", "BestEffort"),
         "initContainerStatuses": _statuses(inits, states),
         "containerStatuses": _statuses(mains, states),
         **({"reason": reason, "message": message} if reason else {}),
     }
+
+
+def addresses(address: str) -> Raw:
+    """Return the part of a pod's status that says where it is."""
+    return {"hostIP": HOST, "hostIPs": [{"ip": HOST}], "podIP": address, "podIPs": [{"ip": address}]}
+
+
+def merged(stored: Raw, sent: Raw | None) -> Raw:
+    """Return the status that holds: our own conditions as sent last, everybody else's as stored."""
+    own = [entry for entry in (sent or stored).get("conditions") or () if entry["type"] in OWN_CONDITIONS]
+    others = [entry for entry in stored.get("conditions") or () if entry["type"] not in OWN_CONDITIONS]
+    return {**stored, "conditions": own + others}
 
 
 def _statuses(specs: Iterable[Raw], states: Mapping[str, State]) -> list[Raw]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from mlgitops.errors import InputError, NotFoundError
@@ -16,18 +18,12 @@ Reader = Callable[[str, str], Awaitable[Mapping[str, str]]]
 
 _REFERENCE = re.compile(r"\$(?:\$|\((?P<name>[-._A-Za-z0-9]+)\))")
 _INDEXED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
-_SUFFIXES = {
-    "": 1,
-    "m": 0.001,
-    "k": 10**3,
-    "M": 10**6,
-    "G": 10**9,
-    "T": 10**12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_SUFFIXES = {name: Decimal(10) ** power for name, power in _DECIMAL.items()} | {
+    name: Decimal(2) ** power for name, power in _BINARY.items()
 }
+_QUANTITY = re.compile(r"([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]*)")
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
@@ -72,27 +68,35 @@ def field_of(pod: Raw, path: str) -> str:
     return str(found[path])
 
 
-def quantity(text: str) -> float:
-    """Return a Kubernetes quantity such as ``250m`` or ``1Gi`` as a number.
+def quantity(text: str) -> Decimal:
+    """Return a Kubernetes quantity such as ``250m``, ``1Gi`` or ``1e3`` as a number.
 
     Raises:
         InputError: it is none.
     """
-    found = re.fullmatch(r"([0-9]*\.?[0-9]+)([a-zA-Z]*)", text)
+    found = _QUANTITY.fullmatch(text)
     if not found or found[2] not in _SUFFIXES:
         raise InputError(f"{text!r} is not a quantity; expected a number such as 250m or 1Gi")
-    return float(found[1]) * _SUFFIXES[found[2]]
+    return Decimal(found[1]) * _SUFFIXES[found[2]]
+
+
+def capacity() -> dict[str, str]:
+    """Return the processors and bytes of memory of this machine, as quantities."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpu": str(os.cpu_count() or 1), "memory": str(memory)}
 
 
 def resource_of(pod: Raw, container: Raw, reference: Raw) -> str:
-    """Return a container's request or limit, in units of the divisor, rounded up."""
+    """Return a container's request or limit in units of the divisor, rounded up; without a limit, all there is."""
     named = reference.get("containerName")
     everyone = (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
     owner = next((other for other in everyone if other["name"] == named), container)
     kind, _, name = reference["resource"].partition(".")
-    amount = (owner.get("resources", {}).get(kind) or {}).get(name, "0")
-    divisor = quantity(str(reference.get("divisor") or "1")) or 1.0
-    return str(-int(-quantity(str(amount)) // divisor))
+    amount = (owner.get("resources", {}).get(kind) or {}).get(name)
+    if amount is None:
+        amount = capacity().get(name, "0") if kind == "limits" else "0"
+    divisor = quantity(str(reference.get("divisor") or "1")) or 1
+    return str((quantity(str(amount)) / divisor).to_integral_value(ROUND_CEILING))
 
 
 async def variables(pod: Raw, container: Raw, given: Mapping[str, str], read: Reader) -> dict[str, str]:

@@ -42,10 +42,7 @@ class Volumes:
                 if not again:
                     self.place(name).chmod(0o777)
                 continue
-            for path, (data, mode) in (await self._files(volume)).items():
-                target = self.place(name) / path
-                if not target.is_file() or target.read_bytes() != data:
-                    write_atomic(target, data, mode=mode)
+            _write(self.place(name), await self._files(volume))
 
     async def _files(self, volume: Raw) -> dict[str, tuple[bytes, int]]:
         if "configMap" in volume:
@@ -131,6 +128,16 @@ class Volumes:
         token = str(answer["status"]["token"]).encode()
         self._tokens[source["path"]] = (time.monotonic() + 0.8 * seconds, token)
         return token
+
+
+def _write(folder: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
+    for path, (data, mode) in files.items():
+        target = folder / path
+        if not target.is_file() or target.read_bytes() != data:
+            write_atomic(target, data, mode=mode)
+    for target in [path for path in folder.rglob("*") if path.is_file()]:
+        if target.relative_to(folder).as_posix() not in files:
+            target.unlink()  # a key that its ConfigMap or Secret no longer has
 
 
 def _items(what: str, data: Mapping[str, bytes], source: Raw) -> dict[str, bytes]:
