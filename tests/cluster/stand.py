@@ -93,13 +93,13 @@ class Stand:
 
         await until(holds, f"{type_} is {wanted}", seconds=seconds)
 
-    async def until_served(self, number: int) -> None:
+    async def until_served(self, number: int, *, seconds: float = 20) -> None:
         async def holds() -> bool:
             status = (await self.deployment()).status
             ready = api.conditions.is_true(status.conditions, "Ready")
             return ready and status.active is not None and status.active.version == str(number)
 
-        await until(holds, f"version {number} is served")
+        await until(holds, f"version {number} is served", seconds=seconds)
 
     async def serves(self) -> dict[str, int]:
         """Return each version's share of traffic, as the route splits it."""
