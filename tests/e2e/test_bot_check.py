@@ -393,3 +393,44 @@ def test_the_first_model_takes_the_registrys_defaults(world: World) -> None:
     model = first_model(world.settings, "iris")
     assert [stage.name for stage in model.spec.stages] == ["staging", "production"]
     assert model.spec.policy_ref == Reference("default")
+
+
+def test_a_merge_checks_again_when_the_base_moved_since(world: World) -> None:
+    for content in ("a", "b"):
+        open_proposal(world.context(), world.version(content), by="ada")
+    for number in (1, 2):
+        assert checked(world, number).passed
+    merged(world, 1)
+    moved = world.main
+    # Both pull requests add the Model: what the second one was checked against is history.
+    pulls.merge(world.context("reviewer"), 2)
+    forge = world.context().forge
+    assert [(check.base, check.by) for check in forge.checks(2)] == [(moved, "reviewer")]
+    assert not forge.pull(2).forced
+    tree = registry.load((world.remote, world.main))
+    assert [version.metadata.name for version in tree.versions("iris")] == ["iris.1", "iris.2"]
+
+
+def test_a_merge_that_was_refused_passes_once_the_evidence_has_come(world: World) -> None:
+    registered(world, "a")
+    moved = promote(world.context("person"), "iris", "staging", "1")
+    assert not checked(world, moved.pull.number).passed
+    with pytest.raises(CheckFailedError, match="is refused"):
+        merged(world, moved.pull.number)
+    evaluated(world, "1", "0.95")
+    merged(world, moved.pull.number)
+
+
+def test_a_pull_request_that_conflicts_with_the_base_says_so_in_its_comment(world: World) -> None:
+    number = by_hand(world, {"README.md": b"theirs\n"})
+    world.commit({"README.md": b"ours\n"})
+    report = checked(world, number)
+    assert not report.passed
+    assert "conflicts" in world.context().forge.comments(number)[0].body
+    with pytest.raises(CheckFailedError, match=r"conflicts with .* in README.md"):
+        merged(world, number)
+
+
+def test_a_change_of_no_object_passes(world: World) -> None:
+    report = checked(world, by_hand(world, {"README.md": b"better words\n"}))
+    assert report.passed and report.summary == "the tree is well formed"
