@@ -27,6 +27,7 @@ from mlgitops.api.meta import Metadata, Reference
 from mlgitops.api.model import Artifact, Lifecycle, ModelSpec, ModelStageSpec, ModelVersionSpec, Stage
 from mlgitops.api.policy import ArtifactRule, PromotionPolicySpec
 from mlgitops.api.runtime import Fetcher, RuntimeContainer, ServingRuntimeSpec, SupportedFormat
+from mlgitops.plan import labels
 
 Raw = dict[str, Any]
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -298,6 +299,11 @@ class World:
 
     def promote(self, number: int | str) -> None:
         self.git.stages["production"] = str(number)
+
+    def annotate(self, **notes: str) -> None:
+        """Set the commands of people on the deployment: these and no others."""
+        named = {f"{labels.GROUP}/{name}": value for name, value in notes.items()}
+        self.deployment = replace(self.deployment, metadata=replace(self.deployment.metadata, annotations=named))
 
     def target(self) -> str:
         assert self.status.target

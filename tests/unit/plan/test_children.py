@@ -30,7 +30,7 @@ def pod_spec(world: World) -> dict[str, Any]:
 
 
 def test_a_pod_is_what_the_golden_file_says(world: World) -> None:
-    """Whoever changes the pod changes every deployment's revision at the next upgrade of the operator."""
+    """Changing the pod rolls out every deployment at the next upgrade. UPDATE_GOLDEN=1 writes the file anew."""
     revision = plan.render(world.inputs())
     rendered = {"revision": revision.name, "template": revision.template}
     if "UPDATE_GOLDEN" in os.environ:
