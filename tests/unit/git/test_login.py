@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 
 import pytest
 
@@ -13,7 +14,7 @@ from mlgitops.errors import OutsideError
 from mlgitops.git import Login, ls_remote
 
 
-class Guarded(ThreadingHTTPServer):
+class Guarded(ThreadingTCPServer):
     """A host that lets nobody in without a password, and remembers who tried."""
 
     def __init__(self) -> None:
