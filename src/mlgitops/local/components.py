@@ -106,6 +106,7 @@ def _node(layout: Layout, ends: Endpoints) -> list[str]:
         f"--pod-cidr={ends.pods}",
         f"--state-dir={layout.node}",
         f"--images={layout.images}",
+        f"--gateway-url={ends.gateway_url}",
     ]
 
 

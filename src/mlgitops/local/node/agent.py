@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import shutil
 import ssl
 from collections.abc import Coroutine, Iterator, Mapping
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import aiohttp
 
+from mlgitops.errors import NotFoundError
 from mlgitops.kube import PODS, Change, KubeError, Reflector, Session
-from mlgitops.local.node import guard
-from mlgitops.local.node.container import Container
+from mlgitops.local.node import guard, leftovers, output
 from mlgitops.local.node.kubelet import Kubelet
 from mlgitops.local.node.leftovers import Register
+from mlgitops.local.node.output import Output
 from mlgitops.local.node.pod import PodRunner
 from mlgitops.local.node.programs import ImageTable
 from mlgitops.local.node.registration import Registration
@@ -51,24 +53,26 @@ class Agent:
         self._session = session
         self._http = http
         self._tls = tls
-        self._register = Register(settings.folder / "processes")
+        earlier = leftovers.end_earlier(settings.folder / "processes")
+        if earlier:
+            logger.warning("ended %d processes that an earlier node left running", earlier)
+        # A register for each node that ever was: the guard of the last one may still be at work on its own.
+        self._remembered = settings.folder / "processes" / str(os.getpid())
+        self._register = Register(self._remembered)
         self._pods: dict[str, PodRunner] = {}
+        self._reflector = Reflector(session, PODS, field_selector=f"spec.nodeName={settings.name}")
         self._addresses = self._all_addresses()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, over: asyncio.Event) -> None:
         """Be a node until ``over`` is set; then end every pod's processes."""
-        killed = self._register.end_all()
-        if killed:
-            logger.warning("ended %d processes that an earlier node left running", killed)
-        guarding = await guard.start(self._settings.folder / "processes")
-        kubelet = Kubelet(self._find, self._settings.hint)
+        guarding = await guard.start(self._remembered)
+        kubelet = Kubelet(self._output, self._settings.hint)
         port = await kubelet.start(HOST, self._tls)
         registering = asyncio.create_task(Registration(self._session, self._settings.name, port).keep())
-        pods = Reflector(self._session, PODS, field_selector=f"spec.nodeName={self._settings.name}")
-        pods.subscribe(self._on_change)
-        async with pods:
-            self._in_background(self._sweep(pods))
+        self._reflector.subscribe(self._on_change)
+        async with self._reflector:
+            self._in_background(self._sweep())
             await over.wait()
         for task in (registering, *self._tasks):
             task.cancel()
@@ -124,20 +128,25 @@ class Agent:
                 PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"], grace_seconds=0
             )
 
-    async def _sweep(self, pods: Reflector) -> None:
+    async def _sweep(self) -> None:
         """Remove the folders of pods that went while no node ran."""
-        await pods.wait_synced()
-        known = {raw["metadata"]["uid"] for raw in pods.cache.values()}
+        await self._reflector.wait_synced()
+        known = {raw["metadata"]["uid"] for raw in self._reflector.cache.values()}
         folder = self._folder("")
         for left in [path for path in folder.iterdir() if path.name not in known] if folder.is_dir() else ():
             shutil.rmtree(left, ignore_errors=True)
 
-    def _find(self, namespace: str, pod: str, container: str) -> Container | None:
-        for runner in reversed(self._pods.values()):
-            metadata = runner.raw["metadata"]
-            if (metadata["namespace"], metadata["name"]) == (namespace, pod):
-                return runner.container(container)
-        return None
+    def _output(self, namespace: str, pod: str, container: str, previous: bool) -> Output:
+        raw = self._reflector.cache.get((namespace, pod))
+        uid = raw["metadata"]["uid"] if raw else ""
+        running = self._pods[uid].container(container) if uid in self._pods else None
+        if running is not None:
+            return running.output(previous=previous)
+        # A pod that had ended before this node began.
+        logs = output.logs(self._folder(uid), container)[: -1 if previous else None] if uid else []
+        if not logs:
+            raise NotFoundError(f"no log of container {container} of pod {pod} here")
+        return output.finished(logs[-1])
 
     def _folder(self, uid: str) -> Path:
         return self._settings.folder / "pods" / uid

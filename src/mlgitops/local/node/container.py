@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mlgitops.kube import KubeError
 from mlgitops.local.node import output, probes
 from mlgitops.local.node.launch import Launch, Surroundings, prepare
 from mlgitops.local.node.leftovers import kill_group
+from mlgitops.local.node.output import Output
 from mlgitops.local.node.programs import Program
 from mlgitops.local.node.status import Ended, State, is_over
 from mlgitops.local.node.variables import Raw
@@ -54,18 +54,28 @@ class Container:
         self.state = state
         self.started = asyncio.Event()  # its hook and its startup probe, if any, have succeeded
         self._around = around
-        self._runs: deque[Run] = deque(maxlen=2)
+        self._run: Run | None = None
         self._stopping = asyncio.Event()
         self._endings: set[asyncio.Task[None]] = set()
 
     # --- what others ask and demand
 
-    def run_of(self, *, previous: bool = False) -> Run | None:
-        """Return its present process, or the last that ended before; between two, the last is both."""
-        if not previous:
-            return self._runs[-1] if self._runs else None
-        before = list(self._runs)[: -1 if self.state.running or self.state.ended else None]
-        return before[-1] if before else None
+    def output(self, *, previous: bool = False) -> Output:
+        """Return the output of its present process, or of the one before; between two, the last is both.
+
+        Raises:
+            InputError: it has had no such process.
+        """
+        logs = output.logs(self._around.folder, self.name)
+        if previous and (self.state.running or self.state.ended):
+            logs = logs[:-1]
+        if not logs:
+            state = self.state
+            why = "has no previous process" if previous else f"is waiting to start: {state.waiting} {state.message}"
+            raise InputError(f"container {self.name} {why.strip()}")
+        if self._run is not None and self._run.log == logs[-1]:
+            return Output(logs[-1], self._run.over)
+        return output.finished(logs[-1])
 
     async def run(self, policy: str) -> None:
         """Run it until it ends for good by its restart policy (Always, OnFailure, Never), or is stopped."""
@@ -96,7 +106,7 @@ class Container:
         was_ready = self.state.ready
         self._stopping.set()
         self._set(replace(self.state, ready=False))
-        run = self.run_of()
+        run = self._run
         if run is not None and not run.over.is_set():
             hook = hook and first and not run.killed_for
             await self._end(run, grace, hook=hook, wait=_LEAVE_TRAFFIC if was_ready and hook else 0)
@@ -141,7 +151,8 @@ class Container:
 
     async def _start(self, program: Program) -> Run:
         launch = await prepare(self.spec, program, self._around)
-        log = self._around.folder / "logs" / f"{self.name}.{self.state.restarts}.log"
+        output.prune(self._around.folder, self.name)
+        log = output.log_path(self._around.folder, self.name, self.state.restarts)
         log.parent.mkdir(parents=True, exist_ok=True)
         ours, its = os.pipe()
         try:
@@ -153,10 +164,8 @@ class Container:
             os.close(its)
         self._around.register.add(process.pid)
         recorder = asyncio.create_task(output.record(ours, log))
-        if len(self._runs) == self._runs.maxlen:
-            output.delete(self._runs[0].log)
         run = Run(process, launch, log, recorder, output.now(), _killed_by_the_machine())
-        self._runs.append(run)
+        self._run = run
         started = "startupProbe" not in self.spec and "postStart" not in self.spec.get("lifecycle", {})
         self._set(
             State(

@@ -1,4 +1,7 @@
-"""The HTTPS endpoint that the API server asks for ``kubectl logs``; what it cannot do answers 501."""
+"""The HTTPS endpoint that the API server asks for ``kubectl logs``; what it cannot do answers 501.
+
+It asks nobody who they are: whoever runs programs on this machine can read containers' logs.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from mlgitops.errors import InputError, NotFoundError
 from mlgitops.local.node import output
-from mlgitops.local.node.container import Container
-from mlgitops.local.node.output import Wish
+from mlgitops.local.node.output import Output, Wish
 
-# Finds a container by namespace, pod and container name.
-Finder = Callable[[str, str, str], Container | None]
+# Finds the output of a container by namespace, pod and container, of its present process or of
+# the one before. Raises NotFoundError when there is none, InputError when there is none yet.
+Finder = Callable[[str, str, str, bool], Output]
 
 
 class Kubelet:
@@ -48,23 +52,21 @@ class Kubelet:
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         where = request.match_info
-        container = self._find(where["namespace"], where["pod"], where["container"])
-        if container is None:
-            return web.Response(status=404, text=f"no container {where['container']} of pod {where['pod']} here\n")
         previous = request.query.get("previous") == "true"
-        run = container.run_of(previous=previous)
-        if run is None:
-            state = container.state
-            why = "has no previous process" if previous else f"is waiting to start: {state.waiting} {state.message}"
-            return web.Response(status=400, text=f"container {container.name} {why.strip()}\n")
+        try:
+            found = self._find(where["namespace"], where["pod"], where["container"], previous)
+        except NotFoundError as error:
+            return web.Response(status=404, text=f"{error}\n")
+        except InputError as error:
+            return web.Response(status=400, text=f"{error}\n")
         wish = _wish(request)
         answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await answer.prepare(request)
         if wish.follow:
-            async for data in output.follow(run.log, wish, run.over):
+            async for data in output.follow(found.path, wish, found.over):
                 await answer.write(data)
         else:
-            data, _ = output.read(run.log, wish)
+            data, _ = output.read(found.path, wish)
             await answer.write(data)
         await answer.write_eof()
         return answer

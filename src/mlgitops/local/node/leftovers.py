@@ -19,7 +19,7 @@ _BETWEEN = 0.01  # seconds
 
 
 class Register:
-    """The sessions that a node started, a file each in one folder."""
+    """The sessions that one node started, a file each in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,12 +35,23 @@ class Register:
         (self._folder / str(leader)).unlink(missing_ok=True)
 
     def end_all(self) -> int:
-        """Kill whoever is in a remembered session, forget them all, and return how many there were."""
-        remembered = {int(path.name): path.read_text() for path in self._folder.iterdir()}
-        killed = sum(_end_session(leader, started) for leader, started in remembered.items())
-        for leader in remembered:
-            self.remove(leader)
+        """Kill whoever is in a remembered session, remove the folder, and return how many there were.
+
+        Two may do so at once: the guard of a node that was killed, and the next node.
+        """
+        killed = 0
+        for path in list(self._folder.iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                killed += _end_session(int(path.name), path.read_text())
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.rmdir()
         return killed
+
+
+def end_earlier(folder: Path) -> int:
+    """Kill what is remembered in any register below a folder, and return how many processes that were."""
+    return sum(Register(path).end_all() for path in folder.iterdir()) if folder.is_dir() else 0
 
 
 def kill_group(leader: int) -> None:

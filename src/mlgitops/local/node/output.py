@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _LARGEST = 16 << 20  # bytes of one log file; then it starts anew and one older file is kept
+_OLDER = ".older"
 _LONGEST_LINE = 1 << 18  # bytes; a longer one is written in pieces
 _LOOK_AGAIN = 0.1  # seconds
 
@@ -39,7 +40,7 @@ class Log:
         self._file.write(b"".join(at + b" " + line + b"\n" for line in lines))
         if self._file.tell() > _LARGEST:
             self._file.close()
-            self._path.rename(self._path.with_suffix(".older"))
+            self._path.rename(self._path.with_suffix(_OLDER))
             self._file = self._path.open("ab", buffering=0)
 
     def close(self) -> None:
@@ -47,10 +48,37 @@ class Log:
         self._file.close()
 
 
-def delete(path: Path) -> None:
-    """Delete a log and what was moved out of it."""
-    path.unlink(missing_ok=True)
-    path.with_suffix(".older").unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a process's output is written, and what is set once nothing more will come."""
+
+    path: Path
+    over: asyncio.Event
+
+
+def log_path(folder: Path, container: str, number: int) -> Path:
+    """Return the log file of a container's process, numbered by the restarts before it."""
+    return folder / "logs" / f"{container}.{number}.log"
+
+
+def logs(folder: Path, container: str) -> list[Path]:
+    """Return the logs of a container that a pod's folder still holds, the oldest first."""
+    found = (folder / "logs").glob(f"{container}.*.log")
+    return sorted(found, key=lambda path: int(path.suffixes[-2].removeprefix(".")))
+
+
+def prune(folder: Path, container: str) -> None:
+    """Delete all logs of a container but the newest, before another begins."""
+    for path in logs(folder, container)[:-1]:
+        path.unlink()
+        path.with_suffix(_OLDER).unlink(missing_ok=True)
+
+
+def finished(path: Path) -> Output:
+    """Return an output to which nothing more will come."""
+    over = asyncio.Event()
+    over.set()
+    return Output(path, over)
 
 
 async def record(end: int, path: Path) -> None:

@@ -96,7 +96,7 @@ def resource_of(pod: Raw, container: Raw, reference: Raw) -> str:
     if amount is None:
         amount = capacity().get(name, "0") if kind == "limits" else "0"
     divisor = quantity(str(reference.get("divisor") or "1")) or 1
-    return str((quantity(str(amount)) / divisor).to_integral_value(ROUND_CEILING))
+    return str(int((quantity(str(amount)) / divisor).to_integral_value(ROUND_CEILING)))
 
 
 async def variables(pod: Raw, container: Raw, given: Mapping[str, str], read: Reader) -> dict[str, str]:
