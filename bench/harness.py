@@ -21,8 +21,8 @@ Measure = Callable[[], float]
 class Metric:
     """One figure: how to measure it once, ours and each peer's.
 
-    ``goal`` is ``<=12`` or ``>=300`` (a bound) or ``>=5x`` (so many times better than the best peer), empty
-    when there is none; ``rounds`` is for a full run and for a quick one.
+    ``goal`` is a bound (``<=12``, ``>=300``) or so many times the best peer (``<=1.2x``, ``>=5x``), empty when
+    there is none; ``rounds`` is for a full run and for a quick one.
     """
 
     name: str

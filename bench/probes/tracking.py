@@ -15,7 +15,7 @@ import struct
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BUDGET = 1.5  # seconds of logging for one figure
@@ -177,21 +177,33 @@ def _count_mlflow() -> int:
 
 
 def _count_wandb() -> int:
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
+    from wandb.proto.wandb_internal_pb2 import Record
 
     found = 0
     for path in Path("wandb").glob("offline-run-*/*.wandb"):
-        store = DataStore()
-        store.open_for_scan(str(path))
-        try:
-            while (data := store.scan_data()) is not None:
-                record = wandb_internal_pb2.Record()
-                record.ParseFromString(data)
-                found += record.WhichOneof("record_type") == "history"
-        except AssertionError:
-            pass  # a torn record at the end of the file
+        for data in _leveldb_records(path.read_bytes()):
+            record = Record()
+            record.ParseFromString(data)
+            found += record.WhichOneof("record_type") == "history"
     return found
+
+
+def _leveldb_records(log: bytes) -> Iterator[bytes]:
+    """Yield the whole records of a LevelDB log: blocks of 32 KiB, pieces of checksum, length and type."""
+    at, record = 7, b""  # after the file's header
+    while at + 7 <= len(log):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left  # padding
+            continue
+        length, kind = struct.unpack_from("<HB", log, at + 4)
+        if kind not in (1, 2, 3, 4) or at + 7 + length > len(log):
+            return
+        record += log[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # full, or last
+            yield record
+            record = b""
 
 
 def _count_tensorboardx() -> int:
