@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mlgitops.cli.output import Output, OutputOption
+
 app = typer.Typer(help="Make a registry repository.")
 
 _NOT_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-class Output(StrEnum):
-    """How the result is printed."""
-
-    table = "table"
-    json = "json"
 
 
 @app.command()
@@ -32,7 +26,7 @@ def init(
     environment: Annotated[str, typer.Option(help="The first environment.")] = "default",
     namespace: Annotated[str, typer.Option(help="Its namespace.")] = "models",
     interval: Annotated[str, typer.Option(help="How often the cluster looks; default: 1m, 1s for file://")] = "",
-    output: Annotated[Output, typer.Option(help="How the result is printed.")] = Output.table,
+    output: OutputOption = Output.table,
 ) -> None:
     """Write the files of a new registry, and a signing key for evaluations unless there is one.
 

@@ -17,7 +17,7 @@ class Output(StrEnum):
     json = "json"
 
 
-OutputOption = Annotated[Output, typer.Option("--output", help="How the result is printed.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How the result is printed.")]
 
 
 def emit(output: Output, data: Mapping[str, Any], text: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from mlgitops.cli.output import Output, OutputOption
 
 if TYPE_CHECKING:
     from mlgitops.tracking import RunRecord
@@ -16,13 +17,6 @@ app = typer.Typer()
 _PIPED_WIDTH = 240  # columns, where no terminal says how many it has
 
 
-class Output(StrEnum):
-    """How to print."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 @app.command(epilog="Examples: mlgitops runs · mlgitops runs 01K --output json")
 def runs(
     run: Annotated[str | None, typer.Argument(help="Only this run: its id, or the beginning of it.")] = None,
@@ -30,14 +24,14 @@ def runs(
         Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many runs.")] = 50,
-    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+    output: OutputOption = Output.table,
 ) -> None:
     """List the runs, their state, parameters, metrics and models."""
     from mlgitops import tracking
 
     place = root or tracking.root()
     found = (tracking.read(tracking.find(place, run)),) if run else tracking.list_runs(place, limit)
-    if output is Output.JSON:
+    if output is Output.json:
         import json
 
         typer.echo(json.dumps([to_json(record) for record in found], indent=1))

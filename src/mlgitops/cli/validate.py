@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mlgitops.cli.output import Output, OutputOption, inert
 
 from mlgitops.errors import NotFoundError, Problem
 
@@ -17,18 +18,11 @@ app = typer.Typer(help="Find every mistake in a registry.")
 _INVALID = 2
 
 
-class Output(StrEnum):
-    """How the result is printed."""
-
-    table = "table"
-    json = "json"
-
-
 @app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="The registry, or a file or folder in it.")] = Path(),
     base: Annotated[str, typer.Option(help="A commit that it shall replace; finds what must not change.")] = "",
-    output: Annotated[Output, typer.Option(help="How the problems are printed.")] = Output.table,
+    output: OutputOption = Output.table,
 ) -> None:
     """Print every mistake of a registry with file, line, field and cure; exit 2 when there is one.
 
@@ -48,7 +42,7 @@ def validate(
         typer.echo(json.dumps({"ok": not problems, "objects": len(tree.entries), "problems": found}))
     else:
         for problem in problems:
-            typer.echo(_inert(str(problem)))
+            typer.echo(inert(str(problem)))
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else "no problems"
         typer.echo(f"{len(tree.entries)} objects read, {count}", err=bool(problems))
     if problems:
@@ -64,8 +58,3 @@ def _root(path: Path) -> Path:
 
 def _concerns(problem: Problem, below: str) -> bool:
     return below == "." or problem.file == below or problem.file.startswith(f"{below}/")
-
-
-def _inert(text: str) -> str:
-    """Return a text that cannot steer a terminal."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
