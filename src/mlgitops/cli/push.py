@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.cli.runs import Output
+from mlgitops.cli.output import Output, OutputOption
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ def push(
     root: Annotated[
         Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
     ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="table or json.")] = Output.TABLE,
+    output: OutputOption = Output.table,
 ) -> None:
     """Upload a run's record and its models by their digests; what is there already is not sent again."""
     from mlgitops import config, tracking
@@ -27,7 +27,7 @@ def push(
 
     record = tracking.read(tracking.find(root or tracking.root(), run))
     pushed = remote.push(record, store or config.load().require("store.url"))
-    if output is Output.JSON:
+    if output is Output.json:
         import json
         from dataclasses import asdict
 

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from mlgitops.cli.output import Output, OutputOption, inert
-
 from mlgitops.errors import NotFoundError, Problem
 
 app = typer.Typer(help="Find every mistake in a registry.")
