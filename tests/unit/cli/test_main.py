@@ -1,0 +1,68 @@
+"""The command's root: every verb is there, says what it does, and fails in one message."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from mlgitops.cli.main import VERBS
+
+
+def mlgitops(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "mlgitops", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert mlgitops("--version", folder=tmp_path).stdout == f"{version('mlgitops')}\n"
+
+
+def test_help_lists_every_verb_in_its_order(tmp_path: Path) -> None:
+    told = mlgitops("--help", folder=tmp_path).stdout
+    places = [told.find(f" {verb} ") for verb in VERBS]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself_with_an_example(verb: str, tmp_path: Path) -> None:
+    done = mlgitops(verb, "--help", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout
+
+
+def test_an_unknown_verb_is_a_usage_error(tmp_path: Path) -> None:
+    done = mlgitops("promot", folder=tmp_path)
+    assert done.returncode == 2
+    assert "promot" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("propose", "01XX"), "registry.url is not set; set MLGITOPS_REGISTRY_URL"),
+        (("evaluate", "iris", "--stage", "s", "--dataset", "d.csv"), "names no version; expected MODEL:VERSION"),
+        (("reserve", "iris", "sha256:00"), "names no version; expected MODEL:VERSION"),
+        (("validate", "."), "lies in no registry"),
+    ],
+)
+def test_wrong_input_is_one_message_without_a_traceback(arguments, words, tmp_path: Path) -> None:
+    done = mlgitops(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_only_the_verb_that_is_used_is_imported(tmp_path: Path) -> None:
+    script = "import sys; from mlgitops.cli import main; sys.argv = ['mlgitops', '--version']; main.main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "mlgitops.cli.main" in done.stderr
+    for heavy in ("mlgitops.bot", "kubernetes", "aiohttp", "git", "jsonschema", "numpy"):
+        assert f" {heavy}\n" not in done.stderr
