@@ -86,6 +86,15 @@ def test_evaluating_again_states_the_fact_once(world: World, trained: Trained, t
     assert list(world.context("reader").ledger.named_statements("iris", "1")) == [first.statement]
 
 
+def test_a_data_set_that_was_misnamed_is_evaluated_again_under_its_name(
+    world: World, trained: Trained, table: tuple[np.ndarray, Path]
+) -> None:
+    trained(1.0)
+    wrong = evaluate(world.context("ci"), "iris", "1", stage="staging", dataset=f"test={table[1]}")
+    right = evaluate(world.context("ci"), "iris", "1", stage="staging", dataset=f"holdout={table[1]}")
+    assert list(world.context("reader").ledger.named_statements("iris", "1")) == [right.statement, wrong.statement]
+
+
 def test_a_data_set_is_read_from_a_store_too(world: World, trained: Trained, table: tuple[np.ndarray, Path]) -> None:
     trained(1.0)
     artifacts.open_store(world.store).put("data/holdout.csv", table[1])

@@ -91,6 +91,10 @@ def evaluate(
             champion.spec.artifact.digest if champion else "none",
             dataset_digest,
             ",".join(sorted(measured["challenger"])),
+            # What a mistake is corrected by, or a new key signs again, is another fact.
+            name,
+            target,
+            key.public,
         ),
     )
     context.ledger.append(model, version, sign(statement, key), statement.name)
