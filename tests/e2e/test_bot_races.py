@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from mlgitops.api import Metadata
 from mlgitops.bot.inbox import inbox
 from mlgitops.bot.promote import promote
 from mlgitops.bot.propose import Proposed, _push_branch, open_proposal
 from mlgitops.bot.reserve import reserve
 from mlgitops.errors import CheckFailedError, InputError
 from mlgitops.git import ls_remote
+from mlgitops.registry import layout
 from worlds.registry import World
 
 
@@ -124,9 +127,17 @@ def test_a_hostile_inbox_branch_stays_and_is_named_while_others_pass(
     assert good.proposed is not None
 
 
-def test_an_inbox_version_outside_of_the_store_is_refused(world: World) -> None:
-    from dataclasses import replace
+def test_an_inbox_branch_brings_no_labels_and_no_annotations(world: World) -> None:
+    version = world.version("a")
+    steering = Metadata(version.metadata.name, labels={"mlgitops.dev/source": "x"}, annotations={"a.b/c": "d"})
+    _push_branch(world.context("scientist"), "01RUN", replace(version, metadata=steering))
+    (found,) = inbox(world.context("bot"))
+    assert found.proposed is not None and found.proposed.pull is not None
+    written = world.remote.tree(found.proposed.pull.head)[layout.version("iris", 1)]
+    assert b"labels" not in written and b"annotations" not in written
 
+
+def test_an_inbox_version_outside_of_the_store_is_refused(world: World) -> None:
     version = world.version("a")
     artifact = replace(version.spec.artifact, uri="file:///etc/sha256-" + "a" * 64)
     _push_branch(world.context("scientist"), "01RUN", replace(version, spec=replace(version.spec, artifact=artifact)))

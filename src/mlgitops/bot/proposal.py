@@ -136,4 +136,5 @@ def from_inbox(data: bytes) -> tuple[ModelVersion, str]:
     version = api.parse(raw)
     if not isinstance(version, ModelVersion):
         raise InputError(f"run.json holds a {type(version).__name__}, expected a ModelVersion")
-    return numbered(version, UNNUMBERED), str(found.get("by", ""))[:200]
+    # Labels and annotations steer operators and other tools; who may only push a branch sets none.
+    return numbered(ModelVersion(Metadata(""), version.spec), UNNUMBERED), str(found.get("by", ""))[:200]
