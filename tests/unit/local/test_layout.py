@@ -31,7 +31,7 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: str) -> None
     assert Layout(tmp_path).read_endpoints() is None
 
 
-@pytest.mark.parametrize("content", ["", "x", "999999999", str(os.getpid())])
+@pytest.mark.parametrize("content", ["", "x", "999999999", str(os.getpid())], ids=["empty", "text", "gone", "ours"])
 def test_a_pid_file_alone_makes_no_supervisor(tmp_path: Path, content: str) -> None:
     (tmp_path / "supervisor.pid").write_text(content)
     assert Layout(tmp_path).supervisor() is None
