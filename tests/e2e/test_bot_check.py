@@ -186,6 +186,22 @@ def test_a_rollback_puts_the_line_back_and_keeps_bots_off(world: World) -> None:
         promote(world.context("bot"), "iris", "staging", "2")
 
 
+def test_what_was_rolled_back_from_comes_again_only_by_the_gates_and_past_the_hold(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "2")
+    merged(world, rollback(world.context("oncall"), "iris", "staging", reason="p99").pull.number)
+    path = layout.stage("iris", "staging")
+    again = world.remote.tree(world.main)[path].replace(b'version: "1"', b'version: "2"')
+    report = checked(world, by_hand(world, {path: again}))
+    assert outcomes(report)["hold"] is Outcome.FAIL and "accuracy" in outcomes(report)
+    with pytest.raises(InputError, match="named no earlier version"):
+        rollback(world.context("oncall"), "iris", "staging", reason="again")
+
+
 def test_a_hold_that_is_over_holds_nobody(world: World) -> None:
     for content in ("a", "b"):
         registered(world, content)

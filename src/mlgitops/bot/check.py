@@ -148,12 +148,13 @@ def _moved_stage(question: Question, before: Tree, after: Tree, stage: ModelStag
         )
         for found in model.spec.stages
     }
+    now = old.spec.version if old else None
     change = Change(
         model=before.model(model_name) or model,
         stage=name,
         challenger=challenger,
         champion=champion,
-        named_before=number in seen.get(name, frozenset()),
+        named_before=number in find.earlier(question.repository, question.base, model_name, name, now),
         seen=seen,
         held=Held(hold.reason, hold.by or "", lifted=stage.spec.hold is None) if hold else None,
     )

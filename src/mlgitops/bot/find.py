@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from mlgitops import registry
 from mlgitops.api import Model, ModelStage, ModelVersion
 from mlgitops.api.model import Hold
 from mlgitops.errors import NotFoundError
+from mlgitops.git import Repository
 from mlgitops.registry import Tree
 
 
@@ -48,6 +50,15 @@ def champion(tree: Tree, model_name: str, stage: str) -> ModelVersion | None:
         raise NotFoundError(f"model {model_name} has no stage {stage!r}; known: {', '.join(stages)}")
     current = tree.stage(model_name, stage)
     return version(tree, model_name, current.spec.version) if current else None
+
+
+def earlier(repository: Repository, commit: str, model_name: str, stage: str, now: str | None) -> tuple[str, ...]:
+    """Return the versions that a stage named before it first named ``now``, the newest first.
+
+    Only these are a way back: what came after ``now`` is what a rollback to ``now`` left behind.
+    """
+    named = [change.version for change in registry.history(repository, commit, model_name, stage) if change.version]
+    return tuple(named[len(named) - named[::-1].index(now) :] if now in named else named)
 
 
 def hold(stage: ModelStage | None) -> Hold | None:

@@ -138,9 +138,8 @@ def _next(context: Context, model: str, stage: str) -> str:
 
 
 def _previous(context: Context, model: str, stage: str, now: str) -> str:
-    for change in registry.history(context.repository, context.base, model, stage):
-        if change.version and change.version != now:
-            found = context.tree.version(model, change.version)
-            if found and found.spec.lifecycle.state != "Rejected":
-                return change.version
-    raise InputError(f"{model}@{stage} named no other version that could serve; name one with --version")
+    for number in find.earlier(context.repository, context.base, model, stage, now):
+        found = context.tree.version(model, number)
+        if found and found.spec.lifecycle.state not in ("Archived", "Rejected"):
+            return number
+    raise InputError(f"{model}@{stage} named no earlier version that could serve; name one with --version")

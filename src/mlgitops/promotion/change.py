@@ -26,7 +26,7 @@ class Change:
         stage: the stage that changes.
         challenger: the version that the pull request names.
         champion: the version that the base branch names; None when the stage is new.
-        named_before: whether the stage named the challenger on the base branch before: a rollback.
+        named_before: whether the stage named the challenger before it first named the champion: a rollback.
         seen: for each stage, the versions that it names or has named on the base branch.
         held: the hold that the stage has on the base branch, if any.
     """
