@@ -236,6 +236,22 @@ def test_a_pull_request_cannot_bring_its_own_signer(world: World) -> None:
     assert outcomes(checked(world, number))["accuracy"] is Outcome.INCONCLUSIVE
 
 
+def test_a_model_that_is_new_is_judged_by_the_policy_that_it_names_and_never_by_none(world: World) -> None:
+    default = layout.policy("default")
+    strict = world.remote.tree(world.main)[default].replace(b"name: default", b"name: strict")
+    world.commit({default: None, layout.policy("strict"): strict})
+    model = replace(first_model(world.settings, "iris"), metadata=Metadata("iris"))
+    model = replace(model, spec=replace(model.spec, policy_ref=Reference("strict")))
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    files = {layout.model("iris"): registry.write(model), layout.stage("iris", "staging"): registry.write(stage)}
+    files |= written(world.version("a"))
+    report = checked(world, by_hand(world, files))
+    assert outcomes(report)["accuracy"] is Outcome.INCONCLUSIVE, report.text()
+    world.commit({layout.policy("strict"): None})
+    report = checked(world, by_hand(world, {**files, layout.policy("strict"): strict}, "second"))
+    assert outcomes(report)["policy"] is Outcome.FAIL
+
+
 def test_a_pull_request_cannot_choose_the_ledger_that_judges_it(world: World, tmp_path: Path) -> None:
     registered(world, "a")
     stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))

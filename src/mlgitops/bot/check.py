@@ -114,9 +114,7 @@ def _reserved(question: Question, version: ModelVersion) -> Verdict:
 
 
 def _artifact(before: Tree, after: Tree, version: ModelVersion) -> Verdict:
-    # The policy is the base branch's: a pull request must not widen its own prefixes.
-    name = version.spec.model_ref.name
-    policy = before.find(PromotionPolicy, registry.policy_name(before.model(name) or after.model(name)))
+    policy = _policy(before, after, version.spec.model_ref.name)
     prefixes = policy.spec.artifacts.prefixes if policy else ()
     uri = version.spec.artifact.uri
     if not artifacts.within(uri, prefixes):
@@ -129,6 +127,11 @@ def _artifact(before: Tree, after: Tree, version: ModelVersion) -> Verdict:
     except MlgitopsError as error:
         return Verdict("artifact", Outcome.INCONCLUSIVE, str(error))
     return Verdict("artifact", Outcome.PASS, f"{uri} holds exactly this digest")
+
+
+def _policy(before: Tree, after: Tree, model: str) -> PromotionPolicy | None:
+    """Return the base branch's policy for a model: a pull request must not loosen what judges it."""
+    return before.find(PromotionPolicy, registry.policy_name(before.model(model) or after.model(model)))
 
 
 def _moved_stage(question: Question, before: Tree, after: Tree, stage: ModelStage, old: ModelStage | None) -> Subject:
@@ -158,7 +161,10 @@ def _moved_stage(question: Question, before: Tree, after: Tree, stage: ModelStag
         seen=seen,
         held=Held(hold.reason, hold.by or "", lifted=stage.spec.hold is None) if hold else None,
     )
-    policy = before.policy(model_name)
+    policy = _policy(before, after, model_name)
     evaluations, unread = evidence.evaluations(question.ledger, challenger, policy)
     verdicts = (*judge(change, policy, evaluations), *unread, _artifact(before, after, challenger))
+    if policy is None:
+        reason = "the base branch has no policy for this model; merge the policy first"
+        verdicts = (Verdict("policy", Outcome.FAIL, reason), *verdicts)
     return Subject(f"{model_name}@{name}", headline, verdicts)
