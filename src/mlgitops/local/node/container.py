@@ -118,6 +118,8 @@ class Container:
         run = await self._try_to_start()
         if run is None:
             return None
+        if self._stopping.is_set():  # too late: who asked it to stop found nothing to end
+            kill_group(run.process.pid)
         watcher = asyncio.create_task(self._watch(run))
         try:
             await run.process.wait()
@@ -154,6 +156,7 @@ class Container:
         output.prune(self._around.folder, self.name)
         log = output.log_path(self._around.folder, self.name, self.state.restarts)
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()  # there before the container is said to run
         ours, its = os.pipe()
         try:
             process = await self._spawn(launch.command, launch, output_to=its)
@@ -213,7 +216,8 @@ class Container:
         code = run.process.returncode or 0
         number = max(-code, 0)
         code = 128 + number if number else code
-        with run.launch.message.open("rb") as file:
+        message = ""
+        with contextlib.suppress(OSError), run.launch.message.open("rb") as file:  # it may have removed the file
             message = file.read(_LONGEST_MESSAGE).decode("utf-8", "replace")
         if not message and code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
             message = output.last_lines(run.log)
