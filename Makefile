@@ -12,11 +12,11 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null))
 VENV := .venv
 BIN := $(VENV)/bin
-UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
+UV := env VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PHASE := .ci/phase
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench lint types contracts unit cluster e2e generate lock clean
+.PHONY: help setup demo test check bench lint types contracts servers quick unit cluster e2e generate lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,12 +35,13 @@ setup: $(VENV)/.synced ## Make .venv and find or build the control plane
 demo: setup ## The main job from a training script to a rollback, on a local cluster
 	@$(BIN)/mlgitops demo $(ARGS)
 
-test: setup ## All that CI runs: check, then the rings that need a cluster
-	@$(MAKE) --no-print-directory check
+test: setup ## All that CI runs: check, then every test
+	@$(MAKE) --no-print-directory lint types contracts
+	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory cluster
 	@$(MAKE) --no-print-directory e2e
 
-check: setup lint types contracts unit ## The developer's loop, under a minute
+check: setup lint types contracts quick ## The developer's loop, under a minute
 
 lint:
 	@$(PHASE) "ruff check" $(BIN)/ruff check --quiet .
@@ -52,13 +53,19 @@ types:
 contracts:
 	@$(PHASE) "import contracts" $(BIN)/lint-imports --no-logo
 
-unit:
-	@$(PHASE) "tests: unit, property" $(PYTEST) tests/unit tests/property -q $(ARGS)
+servers: # What tests talk to beside the control plane: built once, kept in the cache.
+	@PYTHONPATH=tests $(BIN)/python -m servers.s3
 
-cluster: setup ## Tests against the real API server
+quick:
+	@$(PHASE) "tests: unit, property, the quick ones" $(PYTEST) tests/unit tests/property -q -n 2 -m "not slow" $(ARGS)
+
+unit: setup servers ## Unit and property tests, those that start servers too
+	@$(PHASE) "tests: unit, property" $(PYTEST) tests/unit tests/property -q -n 2 $(ARGS)
+
+cluster: setup servers ## Tests against the real API server
 	@$(PHASE) "tests: cluster" $(PYTEST) tests/cluster -q $(ARGS)
 
-e2e: setup ## Tests of the whole loop
+e2e: setup servers ## Tests of the whole loop
 	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q $(ARGS)
 
 bench: setup ## Measure: make bench NAME=tracking

@@ -8,6 +8,8 @@ from mlgitops.artifacts import ForbiddenError, open_store
 from mlgitops.errors import InputError, MissingExtraError, NotFoundError, OutsideError
 from servers.s3 import S3
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_put_can_be_got_listed_and_downloaded(root_uri: str, tmp_path: Path) -> None:
     store = open_store(root_uri)

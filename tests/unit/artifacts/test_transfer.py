@@ -11,6 +11,8 @@ from mlgitops.errors import InputError, IntegrityError, NotFoundError, OutsideEr
 from servers.breaking_proxy import BreakingProxy
 from servers.s3 import S3
 
+pytestmark = pytest.mark.slow
+
 Sealed = tuple[Path, str]
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from mlgitops.cli.main import VERBS
 
+pytestmark = pytest.mark.slow
+
 
 def mlgitops(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "mlgitops", *arguments], cwd=folder, capture_output=True, text=True)

@@ -12,6 +12,8 @@ from mlgitops.errors import CheckFailedError, InputError, OutsideError
 from mlgitops.evidence import BRANCH, Key, Ledger, Statement, sign
 from mlgitops.git import Repository, ls_remote
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
 
 

@@ -11,6 +11,8 @@ from mlgitops.config import Config
 from mlgitops.errors import CheckFailedError, InputError, NotFoundError, OutsideError
 from mlgitops.forge import LocalForge, State, connect
 
+pytestmark = pytest.mark.slow
+
 BRANCH = "mlgitops/propose/iris.1"
 
 

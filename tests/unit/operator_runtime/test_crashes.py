@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 from mlgitops.operator.runtime.crashes import crash_point
 for number in range(1, 4):

@@ -17,6 +17,8 @@ from mlgitops import digest, packages
 from mlgitops.errors import InputError
 from mlgitops.packages import TensorSpec
 
+pytestmark = pytest.mark.slow
+
 
 def graph(node: Any, **options: Any) -> onnx.ModelProto:
     """Return a model of one node from x to y, each FP32 of any number of rows of 2."""

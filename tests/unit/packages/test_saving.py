@@ -17,6 +17,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from mlgitops import digest, packages
 from mlgitops.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 SAVE_A_FOREST = """
 import sys
 from pathlib import Path

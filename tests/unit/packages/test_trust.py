@@ -18,6 +18,8 @@ from mlgitops.errors import InputError
 from mlgitops.packages.flavors import skops
 from unit.packages import all_estimators
 
+pytestmark = pytest.mark.slow
+
 # Public estimators that need an argument that scikit-learn's own tests do not make up.
 NOT_FITTED = {"FrozenEstimator", "KernelCenterer", "SparseCoder"}
 

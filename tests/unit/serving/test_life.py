@@ -17,6 +17,8 @@ from mlgitops import packages
 from unit.serving.harness import Answer, Server, Servers, until
 from unit.serving.models import moody
 
+pytestmark = pytest.mark.slow
+
 OWN = "moody.Moody"
 ROWS = [[5.1, 3.5, 1.4, 0.2]]
 

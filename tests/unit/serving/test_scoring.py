@@ -7,6 +7,8 @@ import pytest
 
 from unit.serving.harness import Server
 
+pytestmark = pytest.mark.slow
+
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
 NAMES = ["a", "b", "c", "d"]
 RECORDS = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
