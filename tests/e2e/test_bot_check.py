@@ -325,12 +325,13 @@ def test_an_artifact_outside_of_the_policys_prefixes_is_refused(world: World) ->
     assert "outside the policy's artifact prefixes" in reason(report, "artifact")
 
 
-def test_a_missing_artifact_is_refused(world: World) -> None:
+def test_a_missing_artifact_is_refused_and_gets_no_number(world: World) -> None:
     registered(world, "a")
     version = world.version("b", number=2)
     shutil.rmtree(version.spec.artifact.uri.removeprefix("file://"))
     report = checked(world, by_hand(world, written(version)))
     assert outcomes(report)["artifact"] is Outcome.FAIL
+    assert world.context().ledger.reservation("iris", 2) is None
 
 
 def test_a_corrupt_manifest_is_refused_and_both_digests_are_named(world: World) -> None:

@@ -7,7 +7,7 @@ address are the base branch's; nothing that the pull request brings is run or be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlgitops import artifacts, plan, registry
 from mlgitops.api import ModelStage, ModelVersion, PromotionPolicy
@@ -92,8 +92,10 @@ def _subjects(question: Question, before: Tree, after: Tree) -> Iterator[Subject
 
 
 def _new_version(question: Question, before: Tree, after: Tree, version: ModelVersion) -> Iterator[Verdict]:
-    yield _reserved(question, version)
-    yield _artifact(before, after, version)
+    artifact = _artifact(before, after, version)
+    # A number is given away for ever, so nobody gets one for what cannot be merged.
+    yield _reserved(question if artifact.outcome is Outcome.PASS else replace(question, actor=""), version)
+    yield artifact
 
 
 def _reserved(question: Question, version: ModelVersion) -> Verdict:
