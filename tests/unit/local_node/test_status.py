@@ -69,6 +69,15 @@ def test_a_pod_that_failed_as_a_whole_says_why_whatever_its_containers_did() -> 
     assert (status["phase"], status["reason"], status["message"]) == ("Failed", "DeadlineExceeded", "too long")
 
 
+def test_a_pod_is_not_over_while_a_process_of_it_still_runs() -> None:
+    raw = pod(policy="Never", initContainers=[{"name": "beside", "restartPolicy": "Always"}])
+    assert told(raw, DONE, inits={"beside": RUNNING})["phase"] == "Running"
+    assert told(raw, DONE, inits={"beside": DONE})["phase"] == "Succeeded"
+    late = told(pod(), RUNNING, reason="DeadlineExceeded", message="too long")
+    assert late["phase"] == "Running"
+    assert "reason" not in late
+
+
 def test_a_pod_is_ready_when_each_of_its_containers_is() -> None:
     assert conditions(told(pod(mains=2), READY, READY))["Ready"] == "True"
     status = told(pod(mains=2), READY, RUNNING)

@@ -310,6 +310,13 @@ class Container:
         if not self.state.running and not self.state.ended:
             self._set(State(reason, message, last=self.state.last, restarts=self.state.restarts))
 
+    def lose(self, because: str) -> None:
+        """Say that nobody saw the end of a process that was running: it was killed when its pod's life failed."""
+        if self.state.running:
+            state, identity = self.state, self.state.container_id
+            ended = Ended(137, "ContainerStatusUnknown", because, state.running_since, output.now(), identity)
+            self._set(State(ended=ended, last=state.last, restarts=state.restarts))
+
     def _set(self, state: State) -> None:
         if state != self.state:
             self.state = state

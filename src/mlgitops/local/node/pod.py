@@ -124,6 +124,8 @@ class PodRunner:
             elif body.done() and body.exception():
                 logger.error("pod %s could not be run on", self.raw["metadata"]["name"], exc_info=body.exception())
                 self._failure = ("NodeFailed", f"the process node failed: {body.exception()}")
+                for container in self._containers:
+                    container.lose(self._failure[1])
                 self._notice()
             await ending
             await self._stop_all(self._grace)

@@ -187,6 +187,10 @@ def pod_status(
     spec = pod["spec"]
     inits, mains = spec.get("initContainers", ()), spec["containers"]
     found = "Failed" if reason else phase(pod, states)
+    if found in ("Succeeded", "Failed") and any(state.running for state in states.values()):
+        # Whoever counts a pod as over may start another in its place: not while a sidecar,
+        # or a container past its deadline, still runs.
+        found, reason = "Running", ""
     waiting_for = [entry["name"] for entry in mains if not states[entry["name"]].ready]
     waiting_for += [entry["name"] for entry in inits if is_sidecar(entry) and not states[entry["name"]].ready]
     over = found in ("Succeeded", "Failed")
@@ -196,7 +200,7 @@ def pod_status(
     gated = all(old.get(gate, {}).get("status") == "True" for gate in gates)
     not_ready = "PodCompleted" if found == "Succeeded" else "ContainersNotReady"
     unready = f"containers with unready status: [{' '.join(waiting_for)}]" if waiting_for else ""
-    done = initialized(inits, states)
+    done = found == "Succeeded" or initialized(inits, states)
     conditions = [
         _condition(old, "PodScheduled", True, "", "", now),
         _condition(old, "Initialized", done, "" if done else "ContainersNotInitialized", "", now),
