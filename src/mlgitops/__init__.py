@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from mlgitops.errors import MlgitopsError as MlgitopsError
     from mlgitops.loading import load_model as load_model
+    from mlgitops.tracking.query.search import search_runs as search_runs
     from mlgitops.tracking.run import Run as Run
     from mlgitops.tracking.session import active_run as active_run
     from mlgitops.tracking.session import end_run as end_run
@@ -45,6 +46,7 @@ _HOMES = {
     "log_model": _SESSION,
     "log_param": _SESSION,
     "log_params": _SESSION,
+    "search_runs": "mlgitops.tracking.query.search",
     "set_tag": _SESSION,
     "set_tags": _SESSION,
     "start_run": _SESSION,

@@ -23,6 +23,7 @@ VERBS = {
     "init": "init",
     "validate": "validate",
     "runs": "runs",
+    "search": "search",
     "push": "push",
     "propose": "propose",
     "evaluate": "evaluate",

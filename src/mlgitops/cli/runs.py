@@ -39,7 +39,7 @@ def runs(
     if not found:
         typer.echo(f"no runs in {place}; write one with: mlgitops.start_run()", err=True)
         return
-    _print_table(found)
+    print_table(found)
 
 
 def to_json(record: RunRecord) -> dict[str, Any]:
@@ -54,7 +54,8 @@ def to_json(record: RunRecord) -> dict[str, Any]:
     return raw
 
 
-def _print_table(records: tuple[RunRecord, ...]) -> None:
+def print_table(records: tuple[RunRecord, ...]) -> None:
+    """Print runs a line each, what a record says being text and nothing else."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,12 @@ def read_points(folder: Path, metric: str | None = None) -> Iterator[Point]:
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the whole lines of a writer's file; a damaged one comes as an empty object."""
+    for line in raw_lines(path):
+        yield to_object(line)
+
+
+def raw_lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    """Yield the whole lines of a plain file from an offset on, each with its line feed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -50,14 +56,20 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return
+        file.seek(start)
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            try:
-                found = json.loads(line)
-            except (ValueError, RecursionError):
-                found = {}
-            yield found if isinstance(found, dict) else {}
+            yield line
+
+
+def to_object(line: bytes) -> dict[str, Any]:
+    """Return what a line holds; a damaged one is an empty object."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def to_point(line: dict[str, Any]) -> Point | None:
@@ -114,6 +126,32 @@ class Summing:
                 self.min = value
             if value > self.max:
                 self.max = value
+
+    def state(self) -> list[float]:
+        """Return all that ``resume`` needs to go on from here."""
+        return [self.count, self.last, self.step, self.min, self.max, self._sum, self._numbers, self._time]
+
+    @classmethod
+    def resume(cls, state: Sequence[float]) -> Summing:
+        """Return a sum that goes on where another one was.
+
+        Raises:
+            ValueError: the state is not one.
+        """
+        summing = cls()
+        count, summing.last, summing.step, summing.min, summing.max, summing._sum, numbers, summing._time = state
+        summing.count, summing._numbers = int(count), int(numbers)
+        return summing
+
+    def merge(self, later: Summing) -> None:
+        """Take in what another file of the run adds up to, as if its points came after these."""
+        if later.step > self.step or (later.step == self.step and later._time >= self._time):
+            self.last, self.step, self._time = later.last, later.step, later._time
+        self.count += later.count
+        self._numbers += later._numbers
+        self._sum += later._sum
+        self.min = min(self.min, later.min)
+        self.max = max(self.max, later.max)
 
     def values(self) -> tuple[float, float, float, float, int, int]:
         """Return last, min, max, mean, count and the step of the last."""

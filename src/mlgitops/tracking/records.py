@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,21 +105,20 @@ class Contents:
     damaged: int = 0
 
 
-def read(folder: Path) -> RunRecord:
-    """Read a run record.
+def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunRecord:
+    """Read a run record; ``sum_up`` adds up the lines of one that did not end, default ``summarise``.
 
     Raises:
         NotFoundError: the folder is no run record.
         InputError: its ``run.json`` cannot be read, or is of a newer format.
     """
     raw = _read_json(folder / places.RUN)
-    alive = is_alive(folder)
     status = raw.get("status")
     if status in ("finished", "failed"):
         contents = _from_run_json(raw)
     else:
-        status, contents = "running" if alive else "killed", summarise(folder)
-    source, capture = _read_capture(folder, alive)
+        status, contents = "running" if is_alive(folder) else "killed", (sum_up or summarise)(folder)
+    source, capture = _read_capture(folder)
     return RunRecord(
         id=_text(raw.get("id")) or folder.name,
         name=_text(raw.get("name")),
@@ -180,7 +179,7 @@ def summarise(folder: Path) -> Contents:
                 if summing is None:
                     summing = sums[point.metric] = Summing()
                 summing.add(point)
-            elif not _take(line, contents):
+            elif not take(line, contents):
                 contents.damaged += 1
     contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
     return contents
@@ -227,11 +226,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _read_capture(folder: Path, alive: bool) -> tuple[Source | None, str]:
+def _read_capture(folder: Path) -> tuple[Source | None, str]:
     try:
         raw = _read_json(folder / places.CAPTURE)
     except InputError:
-        return None, "pending" if alive or is_locked(folder) else "lost"
+        return None, "pending" if is_alive(folder) or is_locked(folder) else "lost"
     code = raw.get("code")
     code = code if isinstance(code, dict) else {}
     repository, commit = _text(code.get("repository")), _text(code.get("commit"))
@@ -251,7 +250,7 @@ def _from_run_json(raw: Mapping[str, Any]) -> Contents:
     for kind in ("dataset", "model"):
         found = raw.get(f"{kind}s")
         for item in found if isinstance(found, list) else []:
-            _take({kind: item}, contents)
+            take({kind: item}, contents)
     contents.damaged = raw["damaged"] if type(raw.get("damaged")) is int else 0
     return contents
 
@@ -266,7 +265,7 @@ def _summary(raw: Mapping[str, Any]) -> MetricSummary | None:
     return MetricSummary(last, lowest, highest, mean, count, step)
 
 
-def _take(line: Mapping[str, Any], contents: Contents) -> bool:
+def take(line: Mapping[str, Any], contents: Contents) -> bool:
     """Take in a line that is no point; say whether it made sense."""
     name, value, item = line.get("param"), line.get("value"), line.get("dataset") or line.get("model")
     if isinstance(name, str) and _is_scalar(value):

@@ -1,0 +1,198 @@
+"""Brings an index up to date with the records below a root.
+
+A run that ended says nothing new unless something in its folder or in its ``meta/`` changed,
+which their change times tell. A run that was killed says nothing new unless its files grew.
+Only live runs are read again, from where reading stopped. Change times that are younger than
+``SETTLED`` could hide a second change within the same tick, so such runs are read again too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mlgitops import files
+from mlgitops.errors import InputError
+from mlgitops.tracking import places
+from mlgitops.tracking.points import writers
+from mlgitops.tracking.query.rows import COLUMNS, Writer, columns, decode, encode
+from mlgitops.tracking.query.tails import Tails
+from mlgitops.tracking.records import RunRecord, is_alive, read
+
+SETTLED = 2_000_000_000  # nanoseconds
+NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
+_COLUMNS = ", ".join(f'"{name}"' for name in ("n", "id", "stamp", "meta", "watch", "seen", *COLUMNS))
+_INSERT = f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES ({', '.join('?' * (6 + len(COLUMNS)))})"  # noqa: S608
+
+
+class Watched(NamedTuple):
+    """What the index remembers of a run that may say something new though its folder did not change."""
+
+    stamp: int
+    meta: int
+    watch: int
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Runs that need not be read again: by id, change times of the settled ones, and the others."""
+
+    settled: Mapping[str, int]
+    watched: Mapping[str, Watched]
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Known:
+        """Return what an index remembers."""
+        execute = connection.execute
+        settled = dict(execute("SELECT id, stamp FROM runs WHERE watch = 0 AND meta = 0").fetchall())
+        others = execute("SELECT id, stamp, meta, watch, seen FROM runs WHERE watch > 0 OR meta <> 0")
+        return cls(settled, {run_id: Watched(*rest) for run_id, *rest in others})
+
+
+@dataclass(slots=True)
+class Changes:
+    """Runs to read, with their folders' change times, and runs that are no longer there."""
+
+    read: list[tuple[str, int]]
+    gone: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.read or self.gone)
+
+
+def refresh(connection: sqlite3.Connection, root: Path, lock: Path | None) -> None:
+    """Bring an index up to date; with several processes one writes, the others find it done."""
+    version = connection.execute("PRAGMA data_version").fetchone()
+    changes = compare(root / "runs", Known.of(connection))
+    if not changes:
+        return
+    with files.lock(lock) if lock else contextlib.nullcontext(), connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA data_version").fetchone() != version:
+            changes = compare(root / "runs", Known.of(connection))
+        _apply(connection, root / "runs", changes)
+
+
+def compare(runs: Path, known: Known) -> Changes:
+    """Return what must be read for an index that knows these runs."""
+    settled, watched = known.settled, known.watched
+    read: list[tuple[str, int]] = []
+    there: set[str] = set()
+    for run_id, stamp in _folders(runs, settled):
+        there.add(run_id)
+        if settled.get(run_id) != stamp:
+            row = watched.get(run_id)
+            if row is None or row.stamp != stamp or _is_new(runs / run_id, row):
+                read.append((run_id, stamp))
+    gone = sorted((settled.keys() | watched.keys()) - there)
+    return Changes(sorted(read), gone)  # the oldest first, so that live runs lie side by side
+
+
+def _folders(runs: Path, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield the id of every run and its folder's change time."""
+    try:
+        entries = os.scandir(runs)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if entry.name in known or places.is_run_id(entry.name):
+                with contextlib.suppress(OSError):
+                    yield entry.name, entry.stat().st_ctime_ns
+
+
+def _is_new(folder: Path, row: Watched) -> bool:
+    if row.meta and row.meta != _stamp(folder / places.META):
+        return True
+    if row.watch == NEVER:
+        return False
+    if row.seen != _sizes(folder, [line.split("\t")[0] for line in row.seen.splitlines()]):
+        return True
+    return row.watch == LIFE and not is_alive(folder)
+
+
+def _sizes(folder: Path, names: list[str]) -> str:
+    """Return the size and time of files, a line each."""
+    lines = []
+    for name in names:
+        with contextlib.suppress(OSError):
+            status = os.lstat(f"{folder}/{name}")
+            lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}")
+    return "\n".join(lines)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return os.lstat(path).st_ctime_ns
+    except OSError:
+        return 0
+
+
+def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None:
+    writer = Writer(connection)
+    for run_id in changes.gone:
+        _forget(connection, writer, runs / run_id)
+    for run_id, stamp in changes.read:
+        _store(connection, writer, runs / run_id, stamp)
+
+
+def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
+    old = _stored(connection, folder)
+    tails = Tails(old.tails if old else "")
+    now, meta = time.time_ns(), _stamp(folder / places.META)
+    try:
+        seen = _sizes(folder, [path.name for path in writers(folder)])
+        record = read(folder, tails.sum_up)
+    except (InputError, OSError):
+        _forget(connection, writer, folder)
+        return  # a start that was cut short, or no record of ours
+    watch = LIFE if record.status == "running" or record.capture == "pending" else FILES
+    if record.status in ("finished", "failed") and record.capture != "pending":
+        watch, seen = NEVER, ""
+    if max(stamp, meta) > now - SETTLED:
+        stamp = 0
+    values = (stamp, meta, watch, seen, *columns(record))
+    cursor = connection.execute(_INSERT, (old.number if old else None, folder.name, *values))
+    number = old.number if old else cursor.lastrowid or 0
+    if old:
+        writer.remove(number, old.record, but=record)
+    writer.write(number, record)
+    state = tails.dump() if watch == LIFE else ""
+    connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, encode(record), state))
+
+
+class _Stored(NamedTuple):
+    number: int
+    record: RunRecord
+    tails: str
+
+
+def _stored(connection: sqlite3.Connection, folder: Path) -> _Stored | None:
+    """Return what the index has of a run."""
+    row = connection.execute(
+        "SELECT n, record, tails FROM runs JOIN records ON run = n WHERE id = ?", (folder.name,)
+    ).fetchone()
+    return _Stored(row[0], decode(row[1], folder), row[2]) if row else None
+
+
+def _forget(connection: sqlite3.Connection, writer: Writer, folder: Path) -> None:
+    old = _stored(connection, folder)
+    if old:
+        writer.remove(old.number, old.record)
+        connection.execute("DELETE FROM records WHERE run = ?", (old.number,))
+        connection.execute("DELETE FROM runs WHERE n = ?", (old.number,))
+
+
+def record_of(connection: sqlite3.Connection, root: Path, number: int) -> RunRecord:
+    """Return a run's record as the index has it."""
+    run_id, text = connection.execute(
+        "SELECT id, record FROM runs JOIN records ON run = n WHERE n = ?", (number,)
+    ).fetchone()
+    return decode(text, root / "runs" / run_id)

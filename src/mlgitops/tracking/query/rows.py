@@ -1,0 +1,173 @@
+"""A run record as the rows of an index, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from mlgitops.tracking.query.parser import milliseconds
+from mlgitops.tracking.records import Dataset, LoggedModel, MetricSummary, RunRecord, Scalar, Source
+
+COLUMNS = (
+    "name",
+    "experiment",
+    "status",
+    "started_at",
+    "finished_at",
+    "duration",
+    "repository",
+    "commit",
+    "dirty",
+    "entry_point",
+)
+_SUMMARY = tuple(field.name for field in fields(MetricSummary))
+_DATASET = tuple(field.name for field in fields(Dataset))
+_MODEL = tuple(field.name for field in fields(LoggedModel))
+_SOURCE = tuple(field.name for field in fields(Source))
+_PLAIN = ("id", "name", "experiment", "status", "started_at", "finished_at", "capture")
+
+
+def encode(record: RunRecord) -> str:
+    """Return a record as text, without its folder."""
+    raw: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
+    raw["params"] = record.params
+    raw["tags"] = record.tags
+    raw["metrics"] = {name: (s.last, s.min, s.max, s.mean, s.count, s.step) for name, s in record.metrics.items()}
+    raw["datasets"] = [[getattr(dataset, name) for name in _DATASET] for dataset in record.datasets]
+    raw["models"] = [[getattr(model, name) for name in _MODEL] for model in record.models]
+    raw["source"] = record.source and [getattr(record.source, name) for name in _SOURCE]
+    raw["problems"] = record.problems
+    return json.dumps(raw, separators=(",", ":"))
+
+
+def decode(text: str, folder: Path) -> RunRecord:
+    """Return the record of a text.
+
+    Raises:
+        sqlite3.DatabaseError: it is not one, so the index is damaged.
+    """
+    try:
+        raw = json.loads(text)
+        return RunRecord(
+            **{name: raw[name] for name in _PLAIN},
+            params=raw["params"],
+            tags=raw["tags"],
+            metrics={name: MetricSummary(*values) for name, values in raw["metrics"].items()},
+            datasets=tuple(Dataset(*values) for values in raw["datasets"]),
+            models=tuple(LoggedModel(*values) for values in raw["models"]),
+            source=Source(*raw["source"]) if raw["source"] else None,
+            problems=tuple(raw["problems"]),
+            folder=folder,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise sqlite3.DatabaseError(f"the index holds a damaged record: {error}") from error
+
+
+def columns(record: RunRecord) -> list[str | float | None]:
+    """Return what the table of runs holds of a record, in order of ``COLUMNS``; empty text is missing."""
+    started, finished = milliseconds(record.started_at), milliseconds(record.finished_at or "")
+    source = record.source
+    return [
+        text_of(record.name) or None,
+        text_of(record.experiment) or None,
+        text_of(record.status),
+        started,
+        finished,
+        (finished - started) / 1000 if started is not None and finished is not None else None,
+        (text_of(source.repository) or None) if source else None,
+        (text_of(source.commit) or None) if source else None,
+        str(source.dirty) if source else None,
+        (text_of(source.entry_point) or None) if source else None,
+    ]
+
+
+class Writer:
+    """Writes the rows of records into an index."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._keys: dict[tuple[str, str], int] = {
+            (kind, name): key for key, kind, name in connection.execute("SELECT key, kind, name FROM keys")
+        }
+
+    def write(self, number: int, record: RunRecord) -> None:
+        """Replace a run's rows."""
+        self._metrics(number, record.metrics)
+        self._texts(number, "params", record.params)
+        self._texts(number, "tags", record.tags)
+        execute = self._connection.execute
+        execute("DELETE FROM datasets WHERE run = ?", (number,))
+        for data in record.datasets:
+            texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
+            execute(
+                "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)",
+                (number, *texts, None if data.rows is None else float(data.rows)),
+            )
+
+    def remove(self, number: int, record: RunRecord, *, but: RunRecord | None = None) -> None:
+        """Remove the rows of a record's keys, except those that another record has too."""
+        for table, kind in (("metrics", "metrics"), ("texts", "params"), ("texts", "tags")):
+            kept = getattr(but, kind) if but else ()
+            gone = [(self._key(kind, name), number) for name in getattr(record, kind) if name not in kept]
+            delete = f"DELETE FROM {table} WHERE key = ? AND run = ?"  # noqa: S608 - one of two tables
+            self._connection.executemany(delete, gone)
+        if but is None:
+            self._connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
+
+    def _metrics(self, number: int, metrics: Mapping[str, MetricSummary]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
+                for name, s in metrics.items()
+            ],
+        )
+
+    def _texts(self, number: int, kind: str, values: Mapping[str, Scalar]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)",
+            [(self._key(kind, name), number, text_of(value), number_of(value)) for name, value in values.items()],
+        )
+
+    def _key(self, kind: str, name: str) -> int:
+        name = text_of(name)
+        found = self._keys.get((kind, name))
+        if found is None:
+            cursor = self._connection.execute("INSERT INTO keys (kind, name) VALUES (?, ?)", (kind, name))
+            found = self._keys[kind, name] = cursor.lastrowid or 0
+        return found
+
+
+def key_of(connection: sqlite3.Connection) -> Callable[[str, str], int]:
+    """Return what finds the number of a group and a name; one that no run has is -1."""
+
+    def find(kind: str, name: str) -> int:
+        found = connection.execute("SELECT key FROM keys WHERE kind = ? AND name = ?", (kind, text_of(name))).fetchone()
+        return int(found[0]) if found else -1
+
+    return find
+
+
+def text_of(value: Scalar) -> str:
+    """Return a value as the text that it is compared as: Python's; half a surrogate pair is a question mark."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def number_of(value: Scalar) -> float | None:
+    """Return a value as the number that it is compared as, None when it is none."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else number
+
+
+def _fitting(number: int) -> int | float:
+    return number if -(2**63) <= number < 2**63 else float(number)

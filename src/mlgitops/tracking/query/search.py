@@ -1,0 +1,60 @@
+"""Finds runs by what they say: the way into this package."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from mlgitops.errors import InputError
+from mlgitops.tracking import places
+from mlgitops.tracking.query import index
+from mlgitops.tracking.query.compiler import condition, ordering
+from mlgitops.tracking.query.parser import parse_filter, parse_order
+from mlgitops.tracking.query.refresh import record_of
+from mlgitops.tracking.query.rows import key_of
+from mlgitops.tracking.records import RunRecord
+
+MOST = 1_000  # runs, unless told otherwise
+
+
+def search_runs(
+    filter_string: str = "",
+    *,
+    order_by: str | Sequence[str] = (),
+    limit: int | None = MOST,
+    root: str | PathLike[str] | None = None,
+) -> tuple[RunRecord, ...]:
+    """Return the runs that a filter holds for, the newest first.
+
+    The language is MLflow's, with ``or``, ``not``, parentheses, lists and dates; see
+    docs/how-to/search-runs.md::
+
+        mlgitops.search_runs("metrics.accuracy.max > 0.9 and not params.solver in ('sag', 'saga')",
+                             order_by="metrics.accuracy desc", limit=10)
+
+    Args:
+        filter_string: what must hold; empty finds every run.
+        order_by: fields, each perhaps followed by ``asc`` or ``desc``; runs without a value come last.
+        limit: at most so many runs; None for all.
+        root: where records lie; default ``mlgitops.tracking.root()``.
+
+    Raises:
+        FilterError: the filter or the order cannot be understood; the message points at the column.
+        InputError: the limit is negative.
+    """
+    term, orders = parse_filter(filter_string), parse_order(order_by)
+    if limit is not None and limit < 0:
+        raise InputError(f"limit {limit} is negative; give how many runs at most, or None for all")
+    folder = Path(root) if root is not None else places.root()
+
+    def question(connection: sqlite3.Connection) -> tuple[RunRecord, ...]:
+        find = key_of(connection)
+        where, values = condition(term, find)
+        joins, keys, order = ordering(orders, find)
+        sql = f"SELECT runs.n FROM runs {joins} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of theirs
+        numbers = connection.execute(sql, [*keys, *values, -1 if limit is None else limit]).fetchall()
+        return tuple(record_of(connection, folder, number) for (number,) in numbers)
+
+    return index.ask(folder, question)

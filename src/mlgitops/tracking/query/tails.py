@@ -1,0 +1,79 @@
+"""Adds up the lines of a live run, reading only those that were written since the last time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mlgitops.tracking.points import Summing, raw_lines, to_object, to_point, writers
+from mlgitops.tracking.records import Contents, MetricSummary, take
+
+
+class Tails:
+    """How far each writer's file of a run was read, and what it adds up to until there."""
+
+    def __init__(self, text: str = "") -> None:
+        """Go on from what ``dump`` returned; anything else means from the start."""
+        try:
+            found = json.loads(text) if text else {}
+        except ValueError:
+            found = {}
+        self._files: dict[str, dict[str, Any]] = found
+
+    def dump(self) -> str:
+        """Return the state as text."""
+        return json.dumps(self._files, separators=(",", ":"))
+
+    def sum_up(self, folder: Path) -> Contents:
+        """Read on, and return what the run's lines add up to, as ``records.summarise`` does."""
+        self._files = {path.name: self._read_on(path) for path in writers(folder)}
+        contents = Contents()
+        sums: dict[str, Summing] = {}
+        for file in self._files.values():
+            contents.params |= file["params"]
+            contents.tags |= file["tags"]
+            contents.damaged += file["damaged"]
+            for kind, item in file["items"]:
+                take({kind: item}, contents)
+            for name, state in file["sums"].items():
+                later = Summing.resume(state)
+                if name in sums:
+                    sums[name].merge(later)
+                else:
+                    sums[name] = later
+        contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
+        return contents
+
+    def _read_on(self, path: Path) -> dict[str, Any]:
+        status = path.stat()
+        file = self._files.get(path.name)
+        if file is None or file["inode"] != status.st_ino or file["offset"] > status.st_size:
+            file = {
+                "inode": status.st_ino,
+                "offset": 0,
+                "params": {},
+                "tags": {},
+                "items": [],
+                "damaged": 0,
+                "sums": {},
+            }
+        if file["offset"] == status.st_size:
+            return file
+        contents = Contents(params=file["params"], tags=file["tags"], damaged=file["damaged"])
+        sums = {name: Summing.resume(state) for name, state in file["sums"].items()}
+        for raw in raw_lines(path, file["offset"]):
+            file["offset"] += len(raw)
+            line = to_object(raw)
+            if point := to_point(line):
+                summing = sums.get(point.metric)
+                if summing is None:
+                    summing = sums[point.metric] = Summing()
+                summing.add(point)
+            elif not take(line, contents):
+                contents.damaged += 1
+            else:
+                file["items"] += [(kind, line[kind]) for kind in ("dataset", "model") if kind in line]
+        file["damaged"] = contents.damaged
+        file["sums"] = {name: summing.state() for name, summing in sums.items()}
+        return file
