@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from typer.main import get_command
 
-from worlds.tutorial import Terminal, follow, matches, steps
+from mlgitops.cli.main import app
+from mlgitops.registry import schema
+from worlds.tutorial import FENCE, Terminal, follow, matches, steps
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md"))
@@ -21,7 +27,8 @@ def _anchors(page: str) -> set[str]:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
-    for target, anchor in LINK.findall(path.read_text("utf-8")):
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text("utf-8"), flags=re.DOTALL)
+    for target, anchor in LINK.findall(prose):
         found = (path.parent / target).resolve() if target else path
         assert found.exists(), f"{path.name} links to {target}"
         if anchor:
@@ -33,6 +40,36 @@ def test_a_page_names_nothing_of_the_machine_it_was_written_on(path: Path) -> No
     text = path.read_text("utf-8")
     assert str(ROOT) not in text
     assert str(Path.home()) not in text or Path.home() == Path("/")
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    fences = ((path, fence) for path in PAGES for fence in FENCE.finditer(path.read_text("utf-8")))
+    return [
+        (path.relative_to(ROOT).as_posix(), fence["text"]) for path, fence in fences if fence["language"] == language
+    ]
+
+
+@pytest.mark.parametrize(("page", "text"), [block for block in _blocks("yaml") if "\nkind:" in block[1]])
+def test_every_object_on_a_page_is_valid(page: str, text: str) -> None:
+    assert schema.findings(yaml.safe_load(text)) == []
+
+
+def _calls() -> list[tuple[str, str]]:
+    lines = [(page, line) for page, text in _blocks("console") for line in text.splitlines()]
+    called = [(page, line[2:].partition("  # ")[0]) for page, line in lines if line.startswith("$ mlgitops ")]
+    return sorted({(page, line.partition(" | ")[0].partition(" && ")[0]) for page, line in called})
+
+
+@pytest.mark.parametrize(("page", "line"), _calls())
+def test_every_command_on_a_page_exists_with_these_arguments(page: str, line: str) -> None:
+    command: Any = get_command(app)
+    name, *words = shlex.split(line)
+    while hasattr(command, "list_commands"):
+        name, words = words[0], words[1:]
+        command = command.get_command(None, name)
+        assert command is not None, f"{line}: there is no {name}"
+    # Parses and runs nothing; numbers stand for what a shell would have put there.
+    command.make_context(name, ["1" if word.startswith("$") else word for word in words])
 
 
 def test_the_index_names_every_page_of_the_guide() -> None:
