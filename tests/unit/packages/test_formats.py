@@ -84,6 +84,22 @@ def test_onnx_tensors_in_other_files_are_refused_when_loading_too(folder: Path) 
         packages.load(folder)
 
 
+def test_onnx_tensors_in_other_files_are_refused_inside_a_function_too(folder: Path) -> None:
+    packages.save(graph(helper.make_node("Relu", ["x"], ["y"])), folder)
+    outside = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+    outside.external_data.add(key="location", value="../../../etc/passwd")
+    model = graph(helper.make_node("Relu", ["x"], ["y"]))
+    opsets = [helper.make_opsetid("", model.opset_import[0].version)]
+    hidden = helper.make_function(
+        "", "Hidden", ["x"], ["y"], [helper.make_node("Constant", [], ["y"], value=outside)], opsets
+    )
+    model.functions.append(hidden)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    digest.seal(folder)
+    with pytest.raises(InputError, match="keeps tensors in other files"):
+        packages.load(folder)
+
+
 def test_bytes_that_are_no_onnx_model_are_refused(folder: Path) -> None:
     packages.save(graph(helper.make_node("Relu", ["x"], ["y"])), folder)
     (folder / "model.onnx").write_bytes(b"not a model")

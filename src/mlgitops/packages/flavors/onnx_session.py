@@ -78,10 +78,12 @@ def session(data: bytes, where: str) -> Any:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's DecodeError has no public name that onnx promises
         raise InputError(f"{where} is no ONNX model: {error}") from error
-    custom = {entry.domain for entry in model.opset_import} - _DOMAINS
+    opsets = [*model.opset_import, *(entry for function in model.functions for entry in function.opset_import)]
+    custom = {entry.domain for entry in opsets} - _DOMAINS
     if custom:
         raise InputError(f"{where} uses operators of {', '.join(sorted(custom))}; only those of ONNX itself are safe")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+    tensors = (tensor for graph in (model.graph, *model.functions) for tensor in _tensors(graph))
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise InputError(f"{where} keeps tensors in other files; save it as one file (save_as_external_data=False)")
     try:
         return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
@@ -90,14 +92,18 @@ def session(data: bytes, where: str) -> Any:
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    yield from (part for sparse in graph.sparse_initializer for part in (sparse.values, sparse.indices))
+    """Yield the tensors of a graph, of its inner graphs, or of a function (which has no tensors but its nodes')."""
+    yield from getattr(graph, "initializer", ())
+    sparse_ones = getattr(graph, "sparse_initializer", ())
+    yield from (part for sparse in sparse_ones for part in (sparse.values, sparse.indices))
     for node in graph.node:
         for attribute in node.attribute:
             yield attribute.t
             yield from attribute.tensors
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
             for inner in (attribute.g, *attribute.graphs):
-                if inner.node or inner.initializer:
+                if inner.node or inner.initializer or inner.sparse_initializer:
                     yield from _tensors(inner)
 
 
