@@ -101,6 +101,23 @@ async def test_a_pod_that_is_deleted_while_no_node_runs_goes_with_the_next(
 
 
 @asynchronous
+async def test_a_pods_deadline_counts_from_its_start_whichever_node_saw_that(
+    cluster: Cluster, cluster_namespace: str
+) -> None:
+    async with pods(cluster, cluster_namespace) as world:
+        await world.start("p", container(WAIT), policy="Always", activeDeadlineSeconds=600)
+        await world.until("p", running)
+        node = cluster.parts["node"].pid
+        os.kill(node, signal.SIGSTOP)
+        try:
+            long_ago = {"status": {"startTime": "2020-01-01T00:00:00Z"}}
+            await world.session.patch(kube.PODS, "p", world.namespace, long_ago, subresource="status")
+        finally:
+            os.kill(node, signal.SIGKILL)
+        assert (await world.over("p", "Failed"))["status"]["reason"] == "DeadlineExceeded"
+
+
+@asynchronous
 async def test_a_node_object_that_is_deleted_comes_back_ready_with_its_lease(
     cluster: Cluster, cluster_namespace: str
 ) -> None:

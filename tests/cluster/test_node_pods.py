@@ -135,7 +135,7 @@ async def test_a_pod_that_is_active_for_too_long_fails_with_the_reason(
     cluster: Cluster, cluster_namespace: str
 ) -> None:
     async with pods(cluster, cluster_namespace) as world:
-        await world.start("p", container(WAIT), activeDeadlineSeconds=1)
+        await world.start("p", container(WAIT), activeDeadlineSeconds=2)
         pod = await world.over("p", "Failed")
         assert pod["status"]["reason"] == "DeadlineExceeded"
         ended = await world.until("p", lambda pod: "terminated" in state(pod)["state"])

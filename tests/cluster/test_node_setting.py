@@ -219,6 +219,18 @@ async def test_what_changes_in_a_config_map_reaches_its_files_and_what_a_pod_wro
 
 
 @asynchronous
+async def test_labels_that_change_reach_their_file(api_server: Cluster, namespace: str, tmp_path: Path) -> None:
+    items = [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    async with kube.Session(kube.login(api_server.kubeconfig)) as session:
+        about = {"name": "about", "downwardAPI": {"items": items}}
+        volumes = await volumes_of(namespace, tmp_path, session, about)
+        await volumes.fill()
+        volumes.pod = {**volumes.pod, "metadata": {**volumes.pod["metadata"], "labels": {"track": "canary"}}}
+        await volumes.fill(again=True)
+    assert (tmp_path / "about/labels").read_text() == 'track="canary"'
+
+
+@asynchronous
 async def test_a_missing_map_or_key_stops_a_pod_that_needs_it_and_only_that(
     api_server: Cluster, namespace: str, tmp_path: Path
 ) -> None:

@@ -11,4 +11,5 @@ from mlgitops.local.node import container as container_module
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a pause that only the cluster outside needs."""
     monkeypatch.setattr(container_module, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(container_module, "_TRY_AGAIN", 0.05)
     monkeypatch.setattr(container_module, "_LEAVE_TRAFFIC", 0.01)

@@ -196,6 +196,25 @@ def test_what_cannot_start_waits_and_says_why(tmp_path: Path, spec: dict[str, An
 
 
 @asynchronous
+async def test_one_that_cannot_start_is_tried_again_after_the_same_pause_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(self: Container, seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            await self.stop(0)
+        return self._stopping.is_set()
+
+    monkeypatch.setattr(container_module, "_TRY_AGAIN", 2.0)
+    monkeypatch.setattr(Container, "_pause", pause)
+    async with pod(tmp_path) as world:
+        await world.start("", policy="Always", command=["/no/such/program"])
+    assert pauses == [2.0] * 5
+
+
+@asynchronous
 async def test_a_container_starts_once_what_it_waits_for_is_there(tmp_path: Path) -> None:
     source = {"configMapKeyRef": {"name": "settings", "key": "mode"}}
     async with pod(tmp_path) as world:

@@ -105,6 +105,15 @@ async def test_a_container_whose_first_hook_fails_is_ended_and_says_so(tmp_path:
         assert not any(state.ready or state.started for state in world.states)
 
 
+@asynchronous
+async def test_what_a_hook_starts_is_remembered_as_long_as_it_runs(tmp_path: Path) -> None:
+    both = "until [ $(ls processes | wc -l) = 2 ]; do sleep 0.01; done"
+    async with pod(tmp_path) as world:
+        world.start(POLITE, lifecycle={"postStart": {"exec": {"command": ["sh", "-c", both]}}})
+        await until(lambda: world.state.started)
+        await until(lambda: len(list((tmp_path / "processes").iterdir())) == 1)
+
+
 # --- probes
 
 

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 1.0  # seconds before the first restart; the kubelet's is 10
 _LONGEST_PAUSE = 300.0
+_TRY_AGAIN = 2.0  # seconds until a container that could not be started is tried again
 _FORGIVEN_AFTER = 600.0  # seconds of running after which the pause is short again
 _LONGEST_MESSAGE = 4096  # bytes of a termination message
 _LEAVE_TRAFFIC = 0.2  # seconds between "not ready" and SIGTERM, for the gateway to see it
@@ -86,14 +87,16 @@ class Container:
         while not self._stopping.is_set():
             began = clock()
             ended = await self._once()
-            if ended is not None:
-                if is_over(ended, policy) or self._stopping.is_set():
-                    self._set(State(ended=ended, last=self.state.last, restarts=self.state.restarts))
-                    return
-                pause = _FIRST_PAUSE if clock() - began > _FORGIVEN_AFTER else pause
-                message = f"back-off {pause:.0f}s restarting failed container={self.name}"
-                self._set(State("CrashLoopBackOff", message, last=ended, restarts=self.state.restarts))
-            if not await self._pause(pause) and ended is not None:
+            if ended is None:
+                await self._pause(_TRY_AGAIN)  # not longer each time: what it lacks may come at any moment
+                continue
+            if is_over(ended, policy) or self._stopping.is_set():
+                self._set(State(ended=ended, last=self.state.last, restarts=self.state.restarts))
+                return
+            pause = _FIRST_PAUSE if clock() - began > _FORGIVEN_AFTER else pause
+            message = f"back-off {pause:.0f}s restarting failed container={self.name}"
+            self._set(State("CrashLoopBackOff", message, last=ended, restarts=self.state.restarts))
+            if not await self._pause(pause):
                 self._set(replace(self.state, restarts=self.state.restarts + 1))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -290,10 +293,13 @@ class Container:
         async def execute(command: list[str]) -> int:
             rewritten = tuple(run.launch.mounts.rewrite_all(command))
             process = await self._spawn(rewritten, run.launch, output_to=DEVNULL)
+            self._around.register.add(process.pid)
             try:
                 return await process.wait()
             finally:
                 kill_group(process.pid)
+                await process.wait()  # a cut-off one is gone, too, before anybody goes on
+                self._around.register.remove(process.pid)
 
         return probes.Target(self._around.address, ports, self._around.http, execute)
 

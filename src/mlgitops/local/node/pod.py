@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -91,7 +92,7 @@ class PodRunner:
 
     def update(self, raw: Raw) -> None:
         """Take what the API server has now; a deletion begins the end."""
-        self.raw = raw
+        self.raw = self._volumes.pod = raw
         self._notice()
         if raw["metadata"].get("deletionTimestamp"):
             self._end(float(raw["metadata"].get("deletionGracePeriodSeconds") or 0))
@@ -116,9 +117,9 @@ class PodRunner:
         body = asyncio.create_task(self._body())
         ending = asyncio.create_task(self._ending.wait())
         try:
-            limit = self.raw["spec"].get("activeDeadlineSeconds")
-            await asyncio.wait({body, ending}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({body, ending}, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED)
             if not body.done() and not ending.done():
+                limit = self.raw["spec"]["activeDeadlineSeconds"]
                 self._failure = ("DeadlineExceeded", f"the pod was active for longer than {limit} s")
                 await self._stop_all(self._own_grace)
             elif body.done() and body.exception():
@@ -262,6 +263,12 @@ class PodRunner:
     @property
     def _own_grace(self) -> float:
         return float(self.raw["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _time_left(self) -> float | None:
+        """Return the seconds until its deadline, counted from its start whichever node saw that; None without one."""
+        limit = self.raw["spec"].get("activeDeadlineSeconds")
+        age = datetime.now(UTC) - datetime.fromisoformat(self._started_at)
+        return None if limit is None else max(limit - age.total_seconds(), 0)
 
     def _policy(self, spec: Raw, *, init: bool = False) -> str:
         policy = str(self.raw["spec"].get("restartPolicy", "Always"))

@@ -20,7 +20,7 @@ class Volumes:
 
     def __init__(self, session: Session, pod: Raw, folder: Path) -> None:
         self._session = session
-        self._pod = pod
+        self.pod = pod  # as the API server had it last
         self._folder = folder
         self._tokens: dict[str, tuple[float, bytes]] = {}  # by path: when to renew, and the token
 
@@ -35,7 +35,7 @@ class Volumes:
             NotFound: a ConfigMap or Secret that is not optional does not exist.
             InputError: the process node has no such kind of volume.
         """
-        for volume in self._pod["spec"].get("volumes", ()):
+        for volume in self.pod["spec"].get("volumes", ()):
             name = volume["name"]
             self.place(name).mkdir(parents=True, exist_ok=True)
             if "emptyDir" in volume:
@@ -90,7 +90,7 @@ class Volumes:
     async def _get(self, kind: str, source: Raw) -> Raw:
         resource = CONFIG_MAPS if kind == "ConfigMap" else SECRETS
         try:
-            return await self._session.get(resource, source["name"], self._pod["metadata"]["namespace"])
+            return await self._session.get(resource, source["name"], self.pod["metadata"]["namespace"])
         except NotFound:
             if source.get("optional"):
                 return {}
@@ -100,14 +100,14 @@ class Volumes:
         files = {}
         for item in source.get("items", ()):
             if "fieldRef" in item:
-                text = field_of(self._pod, item["fieldRef"]["fieldPath"])
+                text = field_of(self.pod, item["fieldRef"]["fieldPath"])
             else:
-                text = resource_of(self._pod, self._pod["spec"]["containers"][0], item["resourceFieldRef"])
+                text = resource_of(self.pod, self.pod["spec"]["containers"][0], item["resourceFieldRef"])
             files[item["path"]] = text.encode()
         return files
 
     async def _token(self, source: Raw) -> bytes:
-        metadata, spec = self._pod["metadata"], self._pod["spec"]
+        metadata, spec = self.pod["metadata"], self.pod["spec"]
         renew_at, token = self._tokens.get(source["path"], (0.0, b""))
         if time.monotonic() < renew_at:
             return token
