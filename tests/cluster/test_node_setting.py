@@ -31,6 +31,7 @@ print(json.dumps({
     "labels": open("/etc/about/labels").read(),
     "memory": open("/etc/about/memory").read(),
     "together": sorted(os.listdir("/etc/together")),
+    "modes": [oct(os.stat("/etc/together/" + name).st_mode & 0o777) for name in ("labels", "mode")],
     "prepared": open("/work/prepared").read(),
     "below": sorted(os.listdir("/below")),
     "one file": open("/etc/one.conf").read(),
@@ -90,7 +91,7 @@ async def test_volumes_of_every_kind_are_folders_at_the_paths_that_the_spec_name
     cluster: Cluster, cluster_namespace: str
 ) -> None:
     about = [
-        {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+        {"path": "labels", "mode": 0o440, "fieldRef": {"fieldPath": "metadata.labels"}},
         {"path": "memory", "resourceFieldRef": {"containerName": "main", "resource": "limits.memory"}},
     ]
     together = [{"configMap": {"name": "settings"}}, {"secret": {"name": "login"}}, {"downwardAPI": {"items": about}}]
@@ -143,6 +144,7 @@ async def test_volumes_of_every_kind_are_folders_at_the_paths_that_the_spec_name
         "labels": 'app="web"',
         "memory": str(64 << 20),
         "together": ["depth", "labels", "memory", "mode", "password"],
+        "modes": ["0o440", "0o644"],
         "prepared": "ready",
         "below": ["c"],
         "one file": "3",

@@ -54,7 +54,10 @@ class Volumes:
         if "downwardAPI" in volume:
             return _moded(self._downward(volume["downwardAPI"]), volume["downwardAPI"])
         if "projected" in volume:
-            return _moded(await self._projected(volume["projected"]), volume["projected"])
+            source = volume["projected"]
+            parts = [part for sources in source.get("sources", ()) for part in sources.values()]
+            items = [item for part in parts for item in part.get("items") or ()]
+            return _moded(await self._projected(source), {**source, "items": items})
         kinds = ", ".join(key for key in volume if key != "name")
         raise InputError(
             f"volume {volume['name']}: the process node has no {kinds}; "
