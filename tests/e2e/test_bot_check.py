@@ -297,6 +297,16 @@ def test_a_number_that_is_reserved_for_another_digest_fails_and_names_the_next(w
     assert "next free number is 3" in reason(report, "reserved")
 
 
+def test_one_pull_request_cannot_use_up_a_models_numbers(world: World) -> None:
+    registered(world, "a")
+    report = checked(world, by_hand(world, written(world.version("b", number=999999999))))
+    assert outcomes(report)["reserved"] is Outcome.FAIL
+    assert "next free number is 2" in reason(report, "reserved")
+    world.commit({"README.md": b"x"}, branch="mlgitops/propose/iris.999999999")
+    pulls.open_from_branch(world.context("person"), "mlgitops/propose/iris.999999999", "Far away", "")
+    assert registered(world, "c") == "2"
+
+
 def test_an_edited_version_is_refused(world: World) -> None:
     registered(world, "a")
     path = layout.version("iris", 1)

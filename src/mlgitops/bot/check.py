@@ -94,11 +94,11 @@ def _subjects(question: Question, before: Tree, after: Tree) -> Iterator[Subject
 def _new_version(question: Question, before: Tree, after: Tree, version: ModelVersion) -> Iterator[Verdict]:
     artifact = _artifact(before, after, version)
     # A number is given away for ever, so nobody gets one for what cannot be merged.
-    yield _reserved(question if artifact.outcome is Outcome.PASS else replace(question, actor=""), version)
+    yield _reserved(question if artifact.outcome is Outcome.PASS else replace(question, actor=""), before, version)
     yield artifact
 
 
-def _reserved(question: Question, version: ModelVersion) -> Verdict:
+def _reserved(question: Question, before: Tree, version: ModelVersion) -> Verdict:
     model, number, digest = version.spec.model_ref.name, version.spec.version, version.spec.artifact.digest
     try:
         held = question.ledger.reservation(model, number)
@@ -107,7 +107,8 @@ def _reserved(question: Question, version: ModelVersion) -> Verdict:
         if held is None and not question.actor:
             command = f"mlgitops reserve {model}:{number} {digest}"
             return Verdict("reserved", Outcome.FAIL, f"{model}:{number} is not reserved; a maintainer runs: {command}")
-        question.ledger.reserve_number(model, number, digest, "", question.actor)
+        taken = [found.spec.version for found in before.versions(model)]
+        question.ledger.reserve_number(model, number, digest, "", question.actor, taken)
     except OutsideError as error:
         return Verdict("reserved", Outcome.INCONCLUSIVE, str(error))
     except MlgitopsError as error:

@@ -83,7 +83,12 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
         if other.spec.artifact.digest == found:
             raise InputError(f"this model is registered already, as {name}:{other.spec.version}")
     number = context.ledger.reserve(
-        name, found, version.spec.run.id if version.spec.run else "", by, _taken(context, name)
+        name,
+        found,
+        version.spec.run.id if version.spec.run else "",
+        by,
+        taken=(other.spec.version for other in context.tree.versions(name)),
+        asked=_asked(context, name),
     )
     version = proposal.numbered(version, str(number))
     files = {layout.version(name, number): registry.write(version)}
@@ -95,8 +100,8 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
     return Proposed(name, number, found, title, pull)
 
 
-def _taken(context: Context, model: str) -> Iterable[int]:
-    yield from (int(version.spec.version) for version in context.tree.versions(model))
+def _asked(context: Context, model: str) -> Iterable[int]:
+    """Yield the numbers in the names of open pull requests' branches, which anybody may choose."""
     prefix = f"mlgitops/propose/{model}."
     for pull in context.forge.pulls(State.OPEN):
         number = pull.head_ref.removeprefix(prefix)

@@ -9,6 +9,8 @@ def reserve(context: Context, model: str, version: str, digest: str) -> None:
     """Reserve a number for a digest.
 
     Raises:
-        CheckFailedError: the number or the digest is reserved otherwise; the message says what is free.
+        CheckFailedError: the number or the digest is reserved otherwise, or the number lies too far
+            above all others; the message says what is free.
     """
-    context.ledger.reserve_number(model, version, digest, "", actor())
+    taken = [found.spec.version for found in context.tree.versions(model)]
+    context.ledger.reserve_number(model, version, digest, "", actor(), taken)

@@ -24,6 +24,9 @@ BRANCH = "mlgitops-ledger"
 _REMOTE = f"refs/heads/{BRANCH}"
 _LOCAL = "refs/mlgitops/ledger"
 _NAME = re.compile(r"[0-9a-f]{16}")
+# How far a number that somebody chose may lie above the highest one: one jump to the end would
+# leave a model without numbers for ever.
+GAP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,15 @@ class Ledger:
 
     # --- writing
 
-    def reserve(self, model: str, digest: str, run_id: str, by: str, taken: Iterable[int | str] = ()) -> int:
+    def reserve(
+        self,
+        model: str,
+        digest: str,
+        run_id: str,
+        by: str,
+        taken: Iterable[int | str] = (),
+        asked: Iterable[int | str] = (),
+    ) -> int:
         """Reserve the next free number for a digest, or return the one it has.
 
         Args:
@@ -120,13 +131,16 @@ class Ledger:
             digest: the package's digest.
             run_id: the run that made it; empty when unknown.
             by: who reserves.
-            taken: numbers in use elsewhere: on the base branch and in open pull requests.
+            taken: numbers in use on the base branch.
+            asked: numbers that open pull requests ask for; those more than ``GAP`` above all others do not count.
 
         Raises:
+            CheckFailedError: the model has no number left.
             OutsideError: the registry cannot be read or written.
         """
         hex_of(digest)
-        highest = max((int(number) for number in taken), default=0)
+        merged = max((int(number) for number in taken), default=0)
+        wanted = [int(number) for number in asked]
 
         def look() -> int | None:
             self.fetch()
@@ -134,21 +148,36 @@ class Ledger:
             return min(found, default=None)
 
         def attempt() -> int:
-            number = 1 + max(highest, *self.reservations(model), 0)
+            highest = max(merged, *self.reservations(model), 0)
+            number = 1 + max(highest, *(number for number in wanted if number <= highest + GAP), 0)
+            if not names.is_version(str(number)):
+                raise CheckFailedError(f"model {model} has no number left after {highest}; go on under another name")
             self._reserve(model, number, digest, run_id, by)
             return number
 
         return settle(look, attempt)
 
-    def reserve_number(self, model: str, version: int | str, digest: str, run_id: str, by: str) -> None:
+    def reserve_number(
+        self, model: str, version: int | str, digest: str, run_id: str, by: str, taken: Iterable[int | str] = ()
+    ) -> None:
         """Reserve one given number for a digest, as for a version that was written by hand.
 
+        Args:
+            model: the model's name.
+            version: the number.
+            digest: the package's digest.
+            run_id: the run that made it; empty when unknown.
+            by: who reserves.
+            taken: numbers in use on the base branch.
+
         Raises:
-            CheckFailedError: the number, or the digest, is reserved otherwise; the message says what is free.
+            CheckFailedError: the number, or the digest, is reserved otherwise, or the number lies more
+                than ``GAP`` above all others; the message says what is free.
             OutsideError: the registry cannot be read or written.
         """
         hex_of(digest)
         number = int(_version(version))
+        merged = max((int(found) for found in taken), default=0)
 
         def look() -> Reservation | None:
             self.fetch()
@@ -161,6 +190,12 @@ class Ledger:
             for other, found in held.items():
                 if other != number and found.digest == digest:
                     raise CheckFailedError(f"{digest} is reserved as {model}:{other} already; use that number")
+            highest = max(merged, *held, 0)
+            if number not in held and number > highest + GAP:
+                raise CheckFailedError(
+                    f"{model}:{number} lies more than {GAP} above {highest}, the highest number in use; "
+                    f"the next free number is {highest + 1}"
+                )
             return held.get(number)
 
         def attempt() -> Reservation:

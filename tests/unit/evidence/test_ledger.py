@@ -129,6 +129,23 @@ def test_a_number_of_another_digest_is_refused_and_the_next_free_one_named(desks
         desks[1].ledger.reserve_number("iris", 5, ONE, "", "maintainer")
 
 
+def test_a_number_far_above_all_others_is_refused_and_the_free_one_named(desks: list[Desk]) -> None:
+    desks[0].ledger.reserve_number("iris", 100, ONE, "", "maintainer")
+    with pytest.raises(CheckFailedError, match="next free number is 101"):
+        desks[1].ledger.reserve_number("iris", 999999999, TWO, "", "mallory")
+    desks[1].ledger.reserve_number("iris", 300, TWO, "", "maintainer", taken=["200"])
+
+
+def test_a_branch_that_asks_for_a_number_far_above_all_others_counts_for_nothing(desks: list[Desk]) -> None:
+    assert desks[0].ledger.reserve("iris", ONE, "run", "bot", taken=["3"], asked=[5, 999999999]) == 6
+
+
+def test_a_model_without_a_number_left_says_so(desks: list[Desk]) -> None:
+    with pytest.raises(CheckFailedError, match="iris has no number left"):
+        desks[0].ledger.reserve("iris", ONE, "run", "bot", taken=[999999999])
+    assert desks[0].ledger.reservations("iris") == {}
+
+
 def test_statements_come_newest_first_and_each_once(remote: Path, desks: list[Desk]) -> None:
     key = Key.generate()
     statements = [Statement("t", ONE, {"n": number}, (str(number),)) for number in range(3)]
