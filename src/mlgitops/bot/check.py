@@ -15,12 +15,10 @@ from mlgitops.bot import evidence, find
 from mlgitops.bot.report import MARKER, Report, Subject
 from mlgitops.errors import IntegrityError, MlgitopsError, NotFoundError, OutsideError, Problem
 from mlgitops.evidence import Ledger
-from mlgitops.forge import Forge
+from mlgitops.forge import REQUIRED, Forge
 from mlgitops.git import Repository
 from mlgitops.promotion import Change, Held, Outcome, Verdict, judge
 from mlgitops.registry import Tree
-
-CHECK = "mlgitops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ def _ledger(ledger: Ledger) -> str:
 def publish(report: Report, forge: Forge, number: int) -> None:
     """Write the report on its pull request: one comment that is updated, and the check."""
     forge.comment(number, MARKER, report.markdown())
-    forge.set_check(number, report.head, report.base, CHECK, report.passed, report.summary)
+    forge.set_check(number, report.head, report.base, REQUIRED, report.passed, report.summary)
 
 
 def _subjects(question: Question, before: Tree, after: Tree) -> Iterator[Subject]:

@@ -20,6 +20,7 @@ from typing import Any
 from mlgitops.digest import of_bytes
 from mlgitops.errors import CheckFailedError, InputError, NotFoundError
 from mlgitops.forge.pulls import (
+    REQUIRED,
     Check,
     Comment,
     Pull,
@@ -200,7 +201,9 @@ class LocalForge:
         self._write(number, plan, f"Check {name}")
 
     def merge(self, number: int, *, force: bool = False, by: str | None = None) -> Pull:
-        """Merge by a merge commit, when a check passed for exactly this head and this base commit.
+        """Merge by a merge commit, when ``REQUIRED`` passed for exactly this head and this base commit.
+
+        Other checks for the same two commits may refuse; none of them can stand for it.
 
         Args:
             number: the pull request.
@@ -304,7 +307,7 @@ def _unchecked(found: Snapshot) -> str | None:
     refused = [check for check in now if not check.passed]
     if refused:
         return f"is refused by check {refused[0].name}: {refused[0].summary}"
-    if not now:
+    if not any(check.name == REQUIRED for check in now):
         command = f"mlgitops check --base {pull.base} --pr {pull.number}"
         return f"has no passing check for {pull.head[:12]} on {(found.base or '')[:12]}; run: {command}"
     return None

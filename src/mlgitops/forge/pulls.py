@@ -12,6 +12,7 @@ from mlgitops.errors import InputError
 from mlgitops.git import check_ref
 
 T = TypeVar("T")
+REQUIRED = "mlgitops"  # the check without which nothing is merged; what others say can only refuse
 
 
 class State(StrEnum):

@@ -33,6 +33,18 @@ def test_an_opened_pull_request_is_seen_by_others(ada, bob) -> None:
     assert ada.remote.refs()[f"refs/heads/{BRANCH}"] == pull.head == ada.remote.refs()["refs/pull/1/head"]
 
 
+def test_a_check_of_another_name_may_refuse_and_lets_nothing_through(ada) -> None:
+    pull = opened(ada)
+    base = ada.remote.refs()["refs/heads/main"]
+    ada.forge.set_check(pull.number, pull.head, base, "lint", True, "all well")
+    with pytest.raises(CheckFailedError, match="has no passing check"):
+        ada.forge.merge(pull.number)
+    checked(ada, pull)
+    ada.forge.set_check(pull.number, pull.head, base, "lint", False, "a tab")
+    with pytest.raises(CheckFailedError, match="refused by check lint"):
+        ada.forge.merge(pull.number)
+
+
 def test_opening_again_returns_the_open_one(ada, bob) -> None:
     pull = opened(ada)
     assert opened(bob, name="b") == pull
