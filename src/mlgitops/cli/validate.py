@@ -29,21 +29,19 @@ def validate(
               mlgitops validate registry/models/iris --base origin/main
     """
     from mlgitops import registry
-    from mlgitops.git import Repository
 
     root = _root(path.resolve())
-    tree = registry.read(root)
-    before = registry.load((Repository.open(root), base)) if base else None
+    verdict = registry.examine(root, base)
     below = path.resolve().relative_to(root).as_posix()
-    problems = [problem for problem in registry.validate(tree, before) if _concerns(problem, below)]
+    problems = [problem for problem in verdict.problems if _concerns(problem, below)]
     if output is Output.json:
         found = [dataclasses.asdict(problem) for problem in problems]
-        typer.echo(json.dumps({"ok": not problems, "objects": len(tree.entries), "problems": found}))
+        typer.echo(json.dumps({"ok": not problems, "objects": verdict.objects, "problems": found}))
     else:
         for problem in problems:
             typer.echo(inert(str(problem)))
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else "no problems"
-        typer.echo(f"{len(tree.entries)} objects read, {count}", err=bool(problems))
+        typer.echo(f"{verdict.objects} objects read, {count}", err=bool(problems))
     if problems:
         raise typer.Exit(_INVALID)
 

@@ -82,7 +82,10 @@ def read(file: str, data: bytes) -> Document:
         InvalidError: it is not one mapping in UTF-8 YAML; with line and cure.
     """
     try:
-        value = _Reader(file).read(_text(file, data))
+        text = _text(file, data)
+        value = _plainly(text)
+        if value is None:
+            value = _Reader(file).read(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _refusal(file, mark.line + 1 if mark else 0, _syntax(error, data)) from error
@@ -100,7 +103,7 @@ def _refusal(file: str, line: int, message: str, path: Path = ()) -> InvalidErro
 
 def _text(file: str, data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise _refusal(file, 0, f"has {len(data)} bytes; an object may have at most {MAX_BYTES}")
+        raise _refusal(file, 0, f"is larger than the {MAX_BYTES} bytes that an object may have")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -115,6 +118,62 @@ def _syntax(error: yaml.MarkedYAMLError, data: bytes) -> str:
         return "is not YAML: a tab where only spaces may indent"
     context = f" {error.context}" if error.context else ""
     return f"is not YAML: {error.problem or 'unreadable'}{context}; is a quote, bracket or colon missing here or above?"
+
+
+class _UnusualError(Exception):
+    """The document has something that only the careful reader judges."""
+
+
+def _plainly(text: str) -> Any:
+    """Read a document that has nothing unusual in it; None when it has, or is no YAML.
+
+    Most documents are of this kind, and a registry has thousands. Whatever the careful
+    reader would refuse or count is left to it.
+    """
+    if len(text) > MAX_NODES:
+        return None  # a character makes one value at most
+    events = yaml.parse(text, Loader=yaml.CSafeLoader)
+    try:
+        next(events)
+        if not isinstance(next(events), yaml.DocumentStartEvent):
+            return None
+        value = _plain_value(events, next(events), 1)
+        next(events)
+        return value if isinstance(next(events), yaml.StreamEndEvent) else None
+    except (_UnusualError, yaml.YAMLError):
+        return None
+
+
+def _plain_value(events: Iterator[Event], event: Event, depth: int) -> Any:
+    kind = type(event)
+    if kind is yaml.AliasEvent or event.tag is not None or event.anchor is not None or depth > MAX_DEPTH:
+        raise _UnusualError
+    if kind is yaml.ScalarEvent:
+        return _plain_scalar(event)
+    if kind is yaml.SequenceStartEvent:
+        items = []
+        while type(event := next(events)) is not yaml.SequenceEndEvent:
+            items.append(_plain_value(events, event, depth + 1))
+        return items
+    values: dict[str, Any] = {}
+    while type(event := next(events)) is not yaml.MappingEndEvent:
+        if type(event) is not yaml.ScalarEvent or event.tag is not None or event.anchor is not None:
+            raise _UnusualError
+        key = _plain_scalar(event)
+        if type(key) is not str or key in values or key == "<<":
+            raise _UnusualError
+        values[key] = _plain_value(events, next(events), depth + 1)
+    return values
+
+
+def _plain_scalar(event: Event) -> Any:
+    text = event.value
+    if not event.implicit[0]:
+        return text
+    value = _scalar(text)
+    if text in _NO_JSON or (type(value) is float and math.isinf(value)):
+        raise _UnusualError
+    return value
 
 
 class _Reader:

@@ -24,6 +24,9 @@ from mlgitops.errors import InputError, Problem
 from mlgitops.registry import layout, schema
 from mlgitops.registry.tree import Entry, Tree, policy_name
 
+# A package as a runtime sees it: its format, and the versions of what it was trained with.
+Contents = tuple[str, frozenset[tuple[str, str]]]
+
 
 def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
     """Return everything that is wrong with a registry, by file and line.
@@ -35,12 +38,13 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
     """
     problems = [*tree.problems, *_places(tree), *_duplicates(tree), *_collisions(tree)]
     policies = base or tree
+    served: set[Contents] = set()
     for entry in tree.entries:
         match entry.resource:
             case Model():
                 problems += _model(entry, entry.resource, tree)
             case ModelVersion():
-                problems += _version(entry, entry.resource, tree, policies)
+                problems += _version(entry, entry.resource, tree, policies, served)
             case ModelStage():
                 problems += _stage(entry, entry.resource, tree)
             case ModelDeployment():
@@ -124,7 +128,9 @@ def _known_stage(entry: Entry, model: Model | None, name: str) -> Iterator[Probl
         yield entry.document.problem(("spec", "stage"), message)
 
 
-def _version(entry: Entry, version: ModelVersion, tree: Tree, policies: Tree) -> Iterator[Problem]:
+def _version(
+    entry: Entry, version: ModelVersion, tree: Tree, policies: Tree, served: set[Contents]
+) -> Iterator[Problem]:
     spec = version.spec
     yield from _known_model(entry, spec.model_ref.name, tree)
     policy = policies.find(PromotionPolicy, policy_name(tree.model(spec.model_ref.name)))
@@ -140,8 +146,15 @@ def _version(entry: Entry, version: ModelVersion, tree: Tree, policies: Tree) ->
             )
     # A runtime that cannot be read might be the one that fits.
     unread = any(path.startswith(layout.RUNTIMES) for path in tree.unread)
-    if spec.lifecycle.state in ("Active", "Deprecated") and not unread:
-        yield from _served(entry, version, tree.runtimes(), ("spec", "artifact", "format"))
+    if spec.lifecycle.state not in ("Active", "Deprecated") or unread:
+        return
+    # What a runtime is picked by; thousands of versions share few of these.
+    contents = (spec.artifact.format, frozenset(spec.environment.packages.items() if spec.environment else ()))
+    if contents not in served:
+        problems = list(_served(entry, version, tree.runtimes(), ("spec", "artifact", "format")))
+        yield from problems
+        if not problems:
+            served.add(contents)
 
 
 def _allowed_places(entry: Entry, artifact: Artifact, policy: PromotionPolicy) -> Iterator[Problem]:

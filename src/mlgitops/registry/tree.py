@@ -22,9 +22,8 @@ from mlgitops.api import (
 from mlgitops.api.policy import DEFAULT_POLICY
 from mlgitops.errors import InvalidError, NotFoundError, Problem
 from mlgitops.git import Repository
-from mlgitops.registry import layout, schema
-from mlgitops.registry.documents import Document
-from mlgitops.registry.documents import read as read_document
+from mlgitops.registry import layout, reading
+from mlgitops.registry.documents import MAX_BYTES, Document
 
 R = TypeVar("R", bound=Resource)
 Root = Path | tuple[Repository, str]
@@ -55,8 +54,10 @@ class Tree:
         self.problems = tuple(problems)
         self.unread = frozenset(problem.file for problem in self.problems)
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._kinds: dict[str, list[Resource]] = {}
         for entry in self.entries:
-            self._entries.setdefault(entry.key, entry)
+            if self._entries.setdefault(entry.key, entry) is entry:
+                self._kinds.setdefault(entry.key[0], []).append(entry.resource)
         self._versions: dict[str, list[ModelVersion]] = {}
         for version in self.all(ModelVersion):
             self._versions.setdefault(version.spec.model_ref.name, []).append(version)
@@ -72,7 +73,7 @@ class Tree:
 
     def all(self, cls: type[R]) -> Iterator[R]:
         """Yield every object of a kind."""
-        return (cast("R", entry.resource) for entry in self._entries.values() if isinstance(entry.resource, cls))
+        return (cast("R", resource) for resource in self._kinds.get(cls.__name__, ()))
 
     def model(self, name: str) -> Model | None:
         """Return a Model, or None."""
@@ -156,13 +157,12 @@ def read_files(files: Mapping[str, bytes]) -> Tree:
     """Read a registry like ``load_files``, but keep what is wrong in ``Tree.problems``."""
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for path in sorted(files):
-        if not path.endswith(layout.SUFFIXES):
-            continue
-        try:
-            entries.append(_entry(path, files[path]))
-        except InvalidError as error:
-            problems.extend(error.problems)
+    wanted = {path: files[path] for path in sorted(files) if path.endswith(layout.SUFFIXES)}
+    for judged in reading.judge(wanted):
+        if isinstance(judged, Document):
+            entries.append(Entry(api.parse(judged.raw), judged, layout.environment_of(judged.file)))
+        else:
+            problems.extend(judged)
     return Tree(entries, problems)
 
 
@@ -172,24 +172,27 @@ def _sound(tree: Tree) -> Tree:
     return tree
 
 
-def _entry(path: str, data: bytes) -> Entry:
-    document = read_document(path, data)
-    findings = schema.findings(document.raw)
-    if findings:
-        raise InvalidError(document.problem(where, message) for where, message in findings)
-    return Entry(api.parse(document.raw), document, layout.environment_of(path))
-
-
 def _files_below(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
     """Read the applied files of a folder; what lies behind a symbolic link is not followed."""
     files: dict[str, bytes] = {}
     problems: list[Problem] = []
-    for folder, folders, found in os.walk(root / layout.ROOT):
-        for name in (*folders, *found):
-            path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
-            if path.is_symlink():
-                problems.append(Problem(relative, 0, "", "is a symbolic link; a registry holds plain files only"))
-            elif path.is_file() and layout.is_applied(relative):
-                files[relative] = path.read_bytes()
+    folders = [layout.ROOT]
+    if (root / layout.ROOT).is_symlink():
+        return {}, [_link(layout.ROOT)]
+    while folders:
+        folder = folders.pop()
+        for entry in os.scandir(root / folder):
+            path = f"{folder}/{entry.name}"
+            if entry.is_symlink():
+                problems.append(_link(path))
+            elif entry.is_dir():
+                folders.append(path)
+            elif entry.is_file() and layout.is_applied(path):
+                with open(entry.path, "rb") as file:
+                    # One byte more than an object may have: whoever judges it sees that it is too large.
+                    files[path] = file.read(MAX_BYTES + 1)
     return files, problems
+
+
+def _link(path: str) -> Problem:
+    return Problem(path, 0, "", "is a symbolic link; a registry holds plain files only")

@@ -1,0 +1,149 @@
+"""The CRDs' CEL rules, run offline as the API server runs them.
+
+A rule about creation sees ``self`` with defaults filled in; a transition rule also sees
+``oldSelf``. A rule that cannot be evaluated refuses, as it does in the API server.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.machinery import PathFinder
+from types import ModuleType
+from typing import Any, Final
+
+from mlgitops.registry.documents import Path
+from mlgitops.registry.structure import Check, Finding
+
+Raw = Mapping[str, Any]
+
+# Where a rule says "self", and the fields that it goes through from there; a call ends the chain.
+_SELF: Final = re.compile(r"(?<![\w.'])self\b((?:\.[A-Za-z_]\w*(?![\w(]))*)")
+_NAME: Final = ("metadata", "name")
+
+
+def compile_rules(schema: Raw) -> Check | None:
+    """Return the check of a schema's rules about creation, None when there are none in it."""
+    own = [_rule(rule, schema) for rule in schema.get("x-kubernetes-validations", ()) if "oldSelf" not in rule["rule"]]
+    fields = {name: rules for name, child in schema.get("properties", {}).items() if (rules := compile_rules(child))}
+    defaults = {name: schema["properties"][name].get("default") for name in fields}
+    below = schema.get("items") or schema.get("additionalProperties")
+    each = compile_rules(below) if isinstance(below, Mapping) else None
+    if not (own or fields or each):
+        return None
+
+    def check(value: Any, path: Path, found: list[Finding]) -> None:
+        for rule in own:
+            rule(value, path, found)
+        for name, rules in fields.items():
+            item = value.get(name)
+            if item is None:
+                item = defaults[name]
+            if item is not None:
+                rules(item, (*path, name), found)
+        if each is not None:
+            places = enumerate(value) if isinstance(value, list) else value.items()
+            for place, item in places:
+                if item is not None and place not in fields:
+                    each(item, (*path, place), found)
+
+    return check
+
+
+def transitions(schema: Raw, old: Any, new: Any) -> list[Finding]:
+    """Return what a schema's transition rules refuse in the change of one sound value into another."""
+    return list(_changes(schema, filled(schema, old), filled(schema, new), ()))
+
+
+def filled(schema: Raw, value: Any) -> Any:
+    """Return a value as the API server's rules see it: without nulls, with defaults."""
+    if isinstance(value, Mapping):
+        said = {key: item for key, item in value.items() if item is not None}
+        for key, child in schema.get("properties", {}).items():
+            if key not in said and "default" in child:
+                said[key] = copy.deepcopy(child["default"])
+        return {key: filled(_at(schema, key), item) for key, item in said.items()}
+    if isinstance(value, list):
+        return [filled(schema.get("items", {}), item) for item in value]
+    return value
+
+
+def _rule(rule: Raw, schema: Raw) -> Check:
+    text, message = rule["rule"], rule["message"]
+    chains = _chains(text)
+    # A rule about the name is about the whole object for the API server; people look at the name.
+    within = _NAME if ".".join(("self", *_NAME)) in text else ()
+
+    def check(value: Any, path: Path, found: list[Finding]) -> None:
+        if not _holds(text, {"self": filled(schema, _only(value, chains))}):
+            found.append(((*path, *within), message))
+
+    return check
+
+
+def _chains(rule: str) -> tuple[Path, ...]:
+    """Return the fields that a rule names; empty when it looks at the whole value."""
+    chains = tuple(tuple(chain.split(".")[1:]) for chain in _SELF.findall(rule))
+    return chains if chains and all(chains) else ()
+
+
+def _only(value: Any, chains: tuple[Path, ...]) -> Any:
+    """Return a value with only the fields that a rule names: handing over a whole object costs more than the rule."""
+    if not chains or not isinstance(value, Mapping):
+        return value
+    kept: dict[str, Any] = {}
+    for name in {chain[0] for chain in chains}:
+        if name in value:
+            further = tuple(chain[1:] for chain in chains if chain[0] == name)
+            kept[str(name)] = _only(value[name], further if all(further) else ())
+    return kept
+
+
+def _changes(schema: Raw, old: Any, new: Any, path: Path) -> Iterator[Finding]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        if "oldSelf" in rule["rule"] and not _holds(rule["rule"], {"self": new, "oldSelf": old}):
+            yield path, rule["message"]
+    if isinstance(new, Mapping) and isinstance(old, Mapping):
+        for key in new:
+            if key in old:
+                yield from _changes(_at(schema, key), old[key], new[key], (*path, key))
+
+
+def _at(schema: Raw, key: str) -> Raw:
+    """Return the schema of one key of an object."""
+    further = schema.get("additionalProperties")
+    return schema.get("properties", {}).get(key) or (further if isinstance(further, dict) else {})
+
+
+def _holds(rule: str, variables: dict[str, Any]) -> bool:
+    try:
+        return _program(rule).execute(variables) is True
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+        return False
+
+
+@functools.cache
+def _program(rule: str) -> Any:
+    return _extension().compile(rule)
+
+
+@functools.cache
+def _extension() -> ModuleType:
+    """Return the compiled part of the package cel.
+
+    The package's ``__init__`` also imports a whole command line (prompt-toolkit, rich),
+    which takes longer than to judge a thousand objects.
+    """
+    package, name = importlib.util.find_spec("cel"), "cel.cel"
+    spec = PathFinder.find_spec(name, package.submodule_search_locations) if package else None
+    if name in sys.modules or spec is None or spec.loader is None:
+        return importlib.import_module("cel")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,114 @@
+"""Thousands of files to judged documents: from the cache, and what is new by all processors."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import multiprocessing
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
+
+from mlgitops.errors import InvalidError, Problem
+from mlgitops.registry import cache, documents, schema
+from mlgitops.registry.documents import Document
+
+# Fewer files than this are judged sooner than a cache is opened or a process started.
+CACHED: Final = 200
+PARALLEL: Final = 500
+_SHARE: Final = 125
+
+Judged = Document | tuple[Problem, ...]
+# A sound document as JSON, or what is wrong with it: what travels between processes.
+Answer = bytes | tuple[Problem, ...]
+
+
+def judge(files: Mapping[str, bytes]) -> Iterator[Judged]:
+    """Yield for each file, in order, its document or its problems, as the CRDs judge it by itself."""
+    with _no_collector():
+        items = list(files.items())
+        if len(items) < CACHED:
+            for path, data in items:
+                try:
+                    yield sound(path, data)
+                except InvalidError as error:
+                    yield error.problems
+            return
+        for (path, data), answer in zip(items, _answers(items), strict=True):
+            yield Document(path, json.loads(answer), data) if isinstance(answer, bytes) else answer
+
+
+def sound(path: str, data: bytes) -> Document:
+    """Read one file.
+
+    Raises:
+        InvalidError: with everything that makes it no valid object of ours.
+    """
+    document = documents.read(path, data)
+    findings = schema.findings(document.raw)
+    if findings:
+        raise InvalidError(document.problem(where, message) for where, message in findings)
+    return document
+
+
+def _answers(items: Sequence[tuple[str, bytes]]) -> list[Answer]:
+    digests = [cache.digest(data) for _, data in items]
+    with cache.opened() as kept:
+        known: dict[bytes, bytes] = {}
+        with contextlib.suppress(sqlite3.Error):
+            known = kept.documents(digests) if kept else {}
+        new = [index for index, digest in enumerate(digests) if digest not in known]
+        fresh = dict(zip(new, _judged([items[index] for index in new]), strict=True))
+        with contextlib.suppress(sqlite3.Error):
+            if kept and fresh:
+                kept.put_documents({digests[i]: answer for i, answer in fresh.items() if isinstance(answer, bytes)})
+    return [fresh[index] if index in fresh else known[digest] for index, digest in enumerate(digests)]
+
+
+def _judged(items: Sequence[tuple[str, bytes]]) -> list[Answer]:
+    workers = min(len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1, 8)
+    # A fork takes only the thread that calls it, and whatever lock another one holds stays locked.
+    if len(items) < PARALLEL or workers < 2 or threading.active_count() > 1:
+        return [_answer(path, data) for path, data in items]
+    context = multiprocessing.get_context("fork")
+    starts = range(0, len(items), _SHARE)
+    # The files reach the processes by the fork itself; only answers are sent.
+    with ProcessPoolExecutor(workers, context, initializer=_share, initargs=(items,)) as pool:
+        return [answer for answers in pool.map(_judge_share, starts) for answer in answers]
+
+
+_shared: Sequence[tuple[str, bytes]] = ()
+
+
+def _share(items: Sequence[tuple[str, bytes]]) -> None:
+    global _shared
+    _shared = items
+    gc.disable()
+
+
+def _judge_share(start: int) -> list[Answer]:
+    return [_answer(path, data) for path, data in _shared[start : start + _SHARE]]
+
+
+def _answer(path: str, data: bytes) -> Answer:
+    try:
+        return json.dumps(sound(path, data).raw).encode()
+    except InvalidError as error:
+        return error.problems
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep the cyclic collector away: it would walk all documents again and again, and none has a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,84 @@
+"""The verdict on a folder's registry, looked up when nothing changed since it was last given."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlgitops.errors import Problem
+from mlgitops.git import Repository
+from mlgitops.git.command import run
+from mlgitops.registry import cache, layout, rules
+from mlgitops.registry.tree import load, read
+
+_PLAIN: Final = ("100644", "100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many objects a registry has, and everything that is wrong with it."""
+
+    objects: int
+    problems: tuple[Problem, ...]
+
+
+def examine(root: Path, base: str = "") -> Verdict:
+    """Judge the registry of a folder, alone or against the commit that it shall replace.
+
+    Raises:
+        NotFoundError: there is no folder ``registry``, or no such commit.
+        InvalidError: the commit's registry is itself not valid.
+    """
+    commit = Repository.open(root).resolve(base) if base else ""
+    contents = _contents(root)
+    if contents is None:
+        return _judge(root, commit)
+    wanted = cache.key(("validate", commit, *contents))
+    with cache.opened() as kept:
+        with contextlib.suppress(sqlite3.Error):
+            known = kept.verdict(wanted) if kept else None
+            if known:
+                return Verdict(known["objects"], tuple(Problem(**problem) for problem in known["problems"]))
+        found = _judge(root, commit)
+        with contextlib.suppress(sqlite3.Error):
+            if kept:
+                kept.put_verdict(wanted, dataclasses.asdict(found))
+    return found
+
+
+def _judge(root: Path, commit: str) -> Verdict:
+    tree = read(root)
+    before = load((Repository.open(root), commit)) if commit else None
+    return Verdict(len(tree.entries), tuple(rules.validate(tree, before)))
+
+
+def _contents(root: Path) -> list[str] | None:
+    """Return names of all that lies below ``registry/``: git's own of what did not change, digests of what did.
+
+    None when git cannot vouch for the folder: it is no repository, or has links, submodules
+    or files that git was told not to look at.
+    """
+    below = ("-z", "--", layout.ROOT)
+    listed = run(root, ["ls-files", "--stage", "-v", *below])
+    changed = run(
+        root, ["status", "--porcelain", "--no-renames", "--untracked-files=all", "--ignored=matching", *below]
+    )
+    if listed.status or changed.status or (root / layout.ROOT).is_symlink():
+        return None
+    records = [record for record in listed.text.split("\0") if record]
+    # "H <mode> <blob> <stage>\t<path>"; another letter is a file that git does not compare.
+    if any(record[:1] != "H" or record[2:8] not in _PLAIN for record in records):
+        return None
+    differing = [record for record in changed.text.split("\0") if record]
+    if differing:
+        top = Path(run(root, ["rev-parse", "--show-toplevel"]).text)
+        for record in differing:
+            path = top / record[3:]
+            if path.is_symlink() or path.is_dir():
+                return None
+            records.append(record + (cache.digest(path.read_bytes()).hex() if path.is_file() else ""))
+    return records
