@@ -31,8 +31,16 @@ class Remote:
     url: str
     branch: str
     repository: Repository
-    forge: Forge
     ledger: Ledger
+
+    @property
+    def forge(self) -> Forge:
+        """Where pull requests live; only verbs that open or read one need a forge that we know.
+
+        Raises:
+            InputError: no forge is known for the registry.
+        """
+        return forges.connect(self.config, self.repository)
 
     def fetch(self, branch: str) -> str:
         """Return the commit that a branch of the remote has now.
@@ -63,7 +71,7 @@ def open_remote(config: Config | None = None) -> Remote:
     """Open the registry that the configuration names, without reading anything of it yet.
 
     Raises:
-        InputError: ``registry.url`` is not set, or no forge is known for it.
+        InputError: ``registry.url`` is not set.
     """
     config = config or settings.load()
     url = config.require("registry.url")
@@ -73,7 +81,6 @@ def open_remote(config: Config | None = None) -> Remote:
         url=url,
         branch=config.get("registry.branch") or "main",
         repository=repository,
-        forge=forges.connect(config, repository),
         ledger=Ledger(repository, url),
     )
 
@@ -92,7 +99,6 @@ def open_context(config: Config | None = None) -> Context:
         url=found.url,
         branch=found.branch,
         repository=found.repository,
-        forge=found.forge,
         ledger=found.ledger,
         base=base,
         tree=registry.load((found.repository, base)),

@@ -8,7 +8,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption, emit
 
-app = typer.Typer(no_args_is_help=True, help="What the registry's bot does without being asked.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="What the registry's bot does without being asked.")
 
 
 @app.callback()

@@ -10,7 +10,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption, inert
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption
 
-app = typer.Typer(help="Make a registry repository.")
+app = typer.Typer(add_completion=False, help="Make a registry repository.")
 
 _NOT_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 

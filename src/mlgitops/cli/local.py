@@ -14,7 +14,9 @@ from mlgitops.errors import NotFoundError
 if TYPE_CHECKING:
     from mlgitops.local.cluster import Cluster
 
-app = typer.Typer(no_args_is_help=True, help="A whole cluster on this machine, without containers (Linux).")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="A whole cluster on this machine, without containers (Linux)."
+)
 
 Name = Annotated[str, typer.Argument(help="The cluster's name.", metavar="NAME")]
 NameOption = Annotated[str, typer.Option("--name", help="The cluster's name.")]

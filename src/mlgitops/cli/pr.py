@@ -11,7 +11,9 @@ from mlgitops.cli.output import Output, OutputOption, emit, inert
 if TYPE_CHECKING:
     from mlgitops.forge import Pull
 
-app = typer.Typer(no_args_is_help=True, help="List, read, merge and close the registry's pull requests.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, read, merge and close the registry's pull requests."
+)
 
 Number = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]
 

@@ -11,7 +11,7 @@ from mlgitops.cli.output import Output, OutputOption, emit
 if TYPE_CHECKING:
     from mlgitops.bot.promote import Moved
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

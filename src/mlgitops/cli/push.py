@@ -9,7 +9,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: mlgitops push 01K --to s3://models")

@@ -8,7 +8,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption, emit
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

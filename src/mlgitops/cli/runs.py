@@ -12,7 +12,7 @@ from mlgitops.cli.output import Output, OutputOption
 if TYPE_CHECKING:
     from mlgitops.tracking import RunRecord
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _PIPED_WIDTH = 240  # columns, where no terminal says how many it has
 

@@ -31,6 +31,9 @@ def end(run: Run) -> None:
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
     pushed = _push(run)
     if run.status == "finished" and found.models:
+        source = records.read(run.folder).source
+        if source is not None and source.dirty:
+            print("mlgitops: warning: trained from uncommitted changes, which a last stage refuses", file=sys.stderr)
         print(f"mlgitops: next: mlgitops propose {run.id}", file=sys.stderr)
     elif not pushed:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
