@@ -7,13 +7,14 @@ torn by the death of its writer and does not count.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -50,17 +51,28 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 def raw_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     """Yield the whole lines of a plain file from an offset on, each with its line feed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = open_plain(path)
     except OSError:
         return
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return
+    with file:
         file.seek(start)
         for line in file:
             if not line.endswith(b"\n"):
                 return
             yield line
+
+
+def open_plain(path: str | Path) -> BinaryIO:
+    """Open a file for reading that is a plain one; no link is followed, no pipe waited for.
+
+    Raises:
+        OSError: it cannot be opened, or is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def to_object(line: bytes) -> dict[str, Any]:

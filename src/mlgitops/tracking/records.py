@@ -7,7 +7,9 @@ record are left out, and text is only ever text; whoever shows it makes it inert
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +19,12 @@ from typing import Any
 from mlgitops import digest as digests
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import places
-from mlgitops.tracking.points import Summing, lines, to_number, to_point, writers
+from mlgitops.tracking.points import Summing, lines, open_plain, to_number, to_point, writers
 from mlgitops.tracking.writer import is_locked
 
 SILENT = 600.0  # seconds without a line, after which a run of another machine counts as dead
 LARGEST_RUN = 256 << 20  # bytes of a run.json
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)  # nothing, a link, no plain file
 Scalar = str | int | float | bool | None
 
 
@@ -112,7 +115,7 @@ def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunR
         NotFoundError: the folder is no run record.
         InputError: its ``run.json`` cannot be read, or is of a newer format.
     """
-    raw = _read_json(folder / places.RUN)
+    raw = _read_json(folder, places.RUN)
     status = raw.get("status")
     if status in ("finished", "failed"):
         contents = _from_run_json(raw)
@@ -210,14 +213,16 @@ def _run_ids(root: Path) -> list[str]:
         return []
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = f"{folder}/{name}"  # two files of every run: building paths would take longer than reading them
     try:
-        if path.is_symlink() or not path.is_file():
-            raise NotFoundError(f"{path.parent} is not a run record: it has no {path.name}")
-        if path.stat().st_size > LARGEST_RUN:
-            raise InputError(f"{path} is larger than {LARGEST_RUN} bytes; it is not ours")
-        raw = json.loads(path.read_bytes())
+        with open_plain(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_RUN:
+                raise InputError(f"{path} is larger than {LARGEST_RUN} bytes; it is not ours")
+            raw = json.loads(file.read())
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_FILE:
+            raise NotFoundError(f"{folder} is not a run record: it has no {name}") from error
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path} is not an object")
@@ -228,7 +233,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_capture(folder: Path) -> tuple[Source | None, str]:
     try:
-        raw = _read_json(folder / places.CAPTURE)
+        raw = _read_json(folder, places.CAPTURE)
     except InputError:
         return None, "pending" if is_alive(folder) or is_locked(folder) else "lost"
     code = raw.get("code")
@@ -256,7 +261,8 @@ def _from_run_json(raw: Mapping[str, Any]) -> Contents:
 
 
 def _summary(raw: Mapping[str, Any]) -> MetricSummary | None:
-    last, lowest, highest, mean = (to_number(raw.get(key)) for key in ("last", "min", "max", "mean"))
+    numbers = [raw.get("last"), raw.get("min"), raw.get("max"), raw.get("mean")]
+    last, lowest, highest, mean = [value if type(value) is float else to_number(value) for value in numbers]
     count, step = raw.get("count"), raw.get("step")
     if last is None or lowest is None or highest is None or mean is None:
         return None

@@ -20,6 +20,7 @@ from mlgitops.tracking.query.language import (
     Order,
     Term,
 )
+from mlgitops.tracking.query.rows import text_of
 
 Value = str | float | int
 Sql = tuple[str, list[Value]]
@@ -76,7 +77,7 @@ _COLUMNS = ("attributes", "git")  # groups whose values stand in the table of ru
 
 def _test(term: Comparison) -> Sql:
     """Return the test of one value; a missing value fails it, negated or not."""
-    values = list(term.values)
+    values: list[Value] = [text_of(value) if isinstance(value, str) else value for value in term.values]
     if term.operator in ("like", "ilike"):
         sql = f"alike(?, {int(term.operator == 'ilike')}, {{column}})"
         return (f"(NOT {sql} AND {{column}} IS NOT NULL)" if term.negated else sql), values
@@ -91,7 +92,7 @@ def _where(field: Field, test: str, values: list[Value], key_of: KeyOf, *, numer
     if field.group in _COLUMNS:
         return f"(({test}) IS TRUE)", values
     if field.group == "datasets":
-        of, names = ("(name = ? OR context = ?)", [field.name] * 2) if field.name else ("1", [])
+        of, names = ("(name = ? OR context = ?)", [text_of(field.name)] * 2) if field.name else ("1", [])
         return f"runs.n IN (SELECT run FROM datasets WHERE {of} AND {test})", [*names, *values]  # noqa: S608 - our words
     table = "metrics" if field.group == "metrics" else "texts"
     sql = f"runs.n IN (SELECT run FROM {table} WHERE key = ? AND {test})"  # noqa: S608 - our words

@@ -39,7 +39,9 @@ CREATE TABLE metrics (
     key INTEGER, run INTEGER, last REAL, min REAL, max REAL, mean REAL, count INTEGER, step INTEGER,
     PRIMARY KEY (key, run)
 ) WITHOUT ROWID;
+CREATE INDEX metrics_of_run ON metrics (run);
 CREATE TABLE texts (key INTEGER, run INTEGER, text TEXT, number REAL, PRIMARY KEY (key, run)) WITHOUT ROWID;
+CREATE INDEX texts_of_run ON texts (run);
 CREATE TABLE datasets (run INTEGER, name TEXT, context TEXT, digest TEXT, uri TEXT, rows REAL);
 CREATE INDEX datasets_of_run ON datasets (run);
 """

@@ -20,10 +20,9 @@ from typing import NamedTuple
 from mlgitops import files
 from mlgitops.errors import InputError
 from mlgitops.tracking import places
-from mlgitops.tracking.points import writers
-from mlgitops.tracking.query.rows import COLUMNS, Writer, columns, decode, encode
+from mlgitops.tracking.query.rows import COLUMNS, Writer, columns
 from mlgitops.tracking.query.tails import Tails
-from mlgitops.tracking.records import RunRecord, is_alive, read
+from mlgitops.tracking.records import is_alive, read
 
 SETTLED = 2_000_000_000  # nanoseconds
 NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
@@ -113,19 +112,24 @@ def _is_new(folder: Path, row: Watched) -> bool:
         return True
     if row.watch == NEVER:
         return False
-    if row.seen != _sizes(folder, [line.split("\t")[0] for line in row.seen.splitlines()]):
+    names = [line.partition("\t")[0] for line in row.seen.splitlines()]
+    if row.seen != _seen(_sizes(folder, names)):
         return True
     return row.watch == LIFE and not is_alive(folder)
 
 
-def _sizes(folder: Path, names: list[str]) -> str:
-    """Return the size and time of files, a line each."""
-    lines = []
+def _sizes(folder: Path, names: list[str]) -> dict[str, tuple[int, int]]:
+    """Return the size and time of those files that are there."""
+    found = {}
     for name in names:
         with contextlib.suppress(OSError):
             status = os.lstat(f"{folder}/{name}")
-            lines.append(f"{name}\t{status.st_size}\t{status.st_mtime_ns}")
-    return "\n".join(lines)
+            found[name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _seen(sizes: Mapping[str, tuple[int, int]]) -> str:
+    return "\n".join(f"{name}\t{size}\t{changed}" for name, (size, changed) in sizes.items())
 
 
 def _stamp(path: Path) -> int:
@@ -138,61 +142,40 @@ def _stamp(path: Path) -> int:
 def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None:
     writer = Writer(connection)
     for run_id in changes.gone:
-        _forget(connection, writer, runs / run_id)
+        _forget(connection, writer, run_id)
     for run_id, stamp in changes.read:
         _store(connection, writer, runs / run_id, stamp)
 
 
 def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
-    old = _stored(connection, folder)
-    tails = Tails(old.tails if old else "")
+    number, state = _stored(connection, folder.name)
+    tails = Tails(state)
     now, meta = time.time_ns(), _stamp(folder / places.META)
     try:
-        seen = _sizes(folder, [path.name for path in writers(folder)])
         record = read(folder, tails.sum_up)
     except (InputError, OSError):
-        _forget(connection, writer, folder)
+        _forget(connection, writer, folder.name)
         return  # a start that was cut short, or no record of ours
-    watch = LIFE if record.status == "running" or record.capture == "pending" else FILES
-    if record.status in ("finished", "failed") and record.capture != "pending":
-        watch, seen = NEVER, ""
+    live = record.status == "running" or record.capture == "pending"
+    watch = LIFE if live else FILES if tails.sizes else NEVER
     if max(stamp, meta) > now - SETTLED:
         stamp = 0
-    values = (stamp, meta, watch, seen, *columns(record))
-    cursor = connection.execute(_INSERT, (old.number if old else None, folder.name, *values))
-    number = old.number if old else cursor.lastrowid or 0
-    if old:
-        writer.remove(number, old.record, but=record)
-    writer.write(number, record)
-    state = tails.dump() if watch == LIFE else ""
-    connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, encode(record), state))
+    if number is not None:
+        writer.remove(number)
+    values = (stamp, meta, watch, _seen(tails.sizes), *columns(record))
+    cursor = connection.execute(_INSERT, (number, folder.name, *values))
+    writer.write(cursor.lastrowid or 0, record, tails.dump() if live else "")
 
 
-class _Stored(NamedTuple):
-    number: int
-    record: RunRecord
-    tails: str
+def _stored(connection: sqlite3.Connection, run_id: str) -> tuple[int | None, str]:
+    """Return the number of a run in the index, and how far its files were read."""
+    sql = "SELECT n, tails FROM runs LEFT JOIN records ON run = n WHERE id = ?"
+    number, tails = connection.execute(sql, (run_id,)).fetchone() or (None, "")
+    return number, tails or ""
 
 
-def _stored(connection: sqlite3.Connection, folder: Path) -> _Stored | None:
-    """Return what the index has of a run."""
-    row = connection.execute(
-        "SELECT n, record, tails FROM runs JOIN records ON run = n WHERE id = ?", (folder.name,)
-    ).fetchone()
-    return _Stored(row[0], decode(row[1], folder), row[2]) if row else None
-
-
-def _forget(connection: sqlite3.Connection, writer: Writer, folder: Path) -> None:
-    old = _stored(connection, folder)
-    if old:
-        writer.remove(old.number, old.record)
-        connection.execute("DELETE FROM records WHERE run = ?", (old.number,))
-        connection.execute("DELETE FROM runs WHERE n = ?", (old.number,))
-
-
-def record_of(connection: sqlite3.Connection, root: Path, number: int) -> RunRecord:
-    """Return a run's record as the index has it."""
-    run_id, text = connection.execute(
-        "SELECT id, record FROM runs JOIN records ON run = n WHERE n = ?", (number,)
-    ).fetchone()
-    return decode(text, root / "runs" / run_id)
+def _forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:
+    number, _ = _stored(connection, run_id)
+    if number is not None:
+        writer.remove(number)
+        connection.execute("DELETE FROM runs WHERE n = ?", (number,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -29,43 +29,57 @@ _SUMMARY = tuple(field.name for field in fields(MetricSummary))
 _DATASET = tuple(field.name for field in fields(Dataset))
 _MODEL = tuple(field.name for field in fields(LoggedModel))
 _SOURCE = tuple(field.name for field in fields(Source))
+_encoder = json.JSONEncoder(separators=(",", ":"))
 _PLAIN = ("id", "name", "experiment", "status", "started_at", "finished_at", "capture")
 
 
 def encode(record: RunRecord) -> str:
-    """Return a record as text, without its folder."""
+    """Return a record as text, without its folder and its metrics, which have rows of their own."""
     raw: dict[str, Any] = {name: getattr(record, name) for name in _PLAIN}
     raw["params"] = record.params
     raw["tags"] = record.tags
-    raw["metrics"] = {name: (s.last, s.min, s.max, s.mean, s.count, s.step) for name, s in record.metrics.items()}
     raw["datasets"] = [[getattr(dataset, name) for name in _DATASET] for dataset in record.datasets]
     raw["models"] = [[getattr(model, name) for name in _MODEL] for model in record.models]
     raw["source"] = record.source and [getattr(record.source, name) for name in _SOURCE]
     raw["problems"] = record.problems
-    return json.dumps(raw, separators=(",", ":"))
+    return _encoder.encode(raw)
 
 
-def decode(text: str, folder: Path) -> RunRecord:
-    """Return the record of a text.
+def fetch(connection: sqlite3.Connection, number: int, runs: Path) -> RunRecord:
+    """Return a run's record as the index has it.
 
     Raises:
-        sqlite3.DatabaseError: it is not one, so the index is damaged.
+        sqlite3.DatabaseError: there is no such record, so the index is damaged.
     """
     try:
+        (text,) = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
         raw = json.loads(text)
         return RunRecord(
             **{name: raw[name] for name in _PLAIN},
             params=raw["params"],
             tags=raw["tags"],
-            metrics={name: MetricSummary(*values) for name, values in raw["metrics"].items()},
+            metrics=_metrics(connection, number),
             datasets=tuple(Dataset(*values) for values in raw["datasets"]),
             models=tuple(LoggedModel(*values) for values in raw["models"]),
             source=Source(*raw["source"]) if raw["source"] else None,
             problems=tuple(raw["problems"]),
-            folder=folder,
+            folder=runs / raw["id"],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise sqlite3.DatabaseError(f"the index holds a damaged record: {error}") from error
+
+
+def _metrics(connection: sqlite3.Connection, number: int) -> dict[str, MetricSummary]:
+    rows = connection.execute(
+        "SELECT name, last, min, max, mean, count, step FROM metrics JOIN keys USING (key) WHERE run = ? ORDER BY key",
+        (number,),
+    )
+    found = {}
+    for name, *values, count, step in rows:
+        # SQLite keeps NaN as missing.
+        last, lowest, highest, mean = (math.nan if value is None else value for value in values)
+        found[name] = MetricSummary(last, lowest, highest, mean, int(count), int(step))
+    return found
 
 
 def columns(record: RunRecord) -> list[str | float | None]:
@@ -95,44 +109,34 @@ class Writer:
             (kind, name): key for key, kind, name in connection.execute("SELECT key, kind, name FROM keys")
         }
 
-    def write(self, number: int, record: RunRecord) -> None:
-        """Replace a run's rows."""
-        self._metrics(number, record.metrics)
-        self._texts(number, "params", record.params)
-        self._texts(number, "tags", record.tags)
-        execute = self._connection.execute
-        execute("DELETE FROM datasets WHERE run = ?", (number,))
-        for data in record.datasets:
-            texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
-            execute(
-                "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)",
-                (number, *texts, None if data.rows is None else float(data.rows)),
-            )
-
-    def remove(self, number: int, record: RunRecord, *, but: RunRecord | None = None) -> None:
-        """Remove the rows of a record's keys, except those that another record has too."""
-        for table, kind in (("metrics", "metrics"), ("texts", "params"), ("texts", "tags")):
-            kept = getattr(but, kind) if but else ()
-            gone = [(self._key(kind, name), number) for name in getattr(record, kind) if name not in kept]
-            delete = f"DELETE FROM {table} WHERE key = ? AND run = ?"  # noqa: S608 - one of two tables
-            self._connection.executemany(delete, gone)
-        if but is None:
-            self._connection.execute("DELETE FROM datasets WHERE run = ?", (number,))
-
-    def _metrics(self, number: int, metrics: Mapping[str, MetricSummary]) -> None:
-        self._connection.executemany(
+    def write(self, number: int, record: RunRecord, tails: str) -> None:
+        """Write a run's rows; it has none."""
+        execute, executemany = self._connection.execute, self._connection.executemany
+        execute("INSERT INTO records VALUES (?, ?, ?)", (number, encode(record), tails))
+        executemany(
             "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
-                for name, s in metrics.items()
+                for name, s in record.metrics.items()
             ],
         )
-
-    def _texts(self, number: int, kind: str, values: Mapping[str, Scalar]) -> None:
-        self._connection.executemany(
+        executemany(
             "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)",
-            [(self._key(kind, name), number, text_of(value), number_of(value)) for name, value in values.items()],
+            [
+                (self._key(kind, name), number, text_of(value), number_of(value))
+                for kind, values in (("params", record.params), ("tags", record.tags))
+                for name, value in values.items()
+            ],
         )
+        for data in record.datasets:
+            texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
+            rows = None if data.rows is None else float(data.rows)
+            execute("INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)", (number, *texts, rows))
+
+    def remove(self, number: int) -> None:
+        """Remove a run's rows."""
+        for table in ("records", "metrics", "texts", "datasets"):
+            self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - one of four
 
     def _key(self, kind: str, name: str) -> int:
         name = text_of(name)
@@ -154,8 +158,9 @@ def key_of(connection: sqlite3.Connection) -> Callable[[str, str], int]:
 
 
 def text_of(value: Scalar) -> str:
-    """Return a value as the text that it is compared as: Python's; half a surrogate pair is a question mark."""
-    return str(value).encode("utf-8", "replace").decode()
+    """Return a value as the text that it is compared as: Python's, half a surrogate pair by its number."""
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def number_of(value: Scalar) -> float | None:

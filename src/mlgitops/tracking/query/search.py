@@ -12,8 +12,7 @@ from mlgitops.tracking import places
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.compiler import condition, ordering
 from mlgitops.tracking.query.parser import parse_filter, parse_order
-from mlgitops.tracking.query.refresh import record_of
-from mlgitops.tracking.query.rows import key_of
+from mlgitops.tracking.query.rows import fetch, key_of
 from mlgitops.tracking.records import RunRecord
 
 MOST = 1_000  # runs, unless told otherwise
@@ -55,6 +54,6 @@ def search_runs(
         joins, keys, order = ordering(orders, find)
         sql = f"SELECT runs.n FROM runs {joins} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of theirs
         numbers = connection.execute(sql, [*keys, *values, -1 if limit is None else limit]).fetchall()
-        return tuple(record_of(connection, folder, number) for (number,) in numbers)
+        return tuple(fetch(connection, number, folder / "runs") for (number,) in numbers)
 
     return index.ask(folder, question)

@@ -11,7 +11,10 @@ from mlgitops.tracking.records import Contents, MetricSummary, take
 
 
 class Tails:
-    """How far each writer's file of a run was read, and what it adds up to until there."""
+    """How far each writer's file of a run was read, and what it adds up to until there.
+
+    ``sizes`` holds what the files' sizes (bytes) and times (nanoseconds) were just before reading.
+    """
 
     def __init__(self, text: str = "") -> None:
         """Go on from what ``dump`` returned; anything else means from the start."""
@@ -20,6 +23,7 @@ class Tails:
         except ValueError:
             found = {}
         self._files: dict[str, dict[str, Any]] = found
+        self.sizes: dict[str, tuple[int, int]] = {}
 
     def dump(self) -> str:
         """Return the state as text."""
@@ -47,6 +51,7 @@ class Tails:
 
     def _read_on(self, path: Path) -> dict[str, Any]:
         status = path.stat()
+        self.sizes[path.name] = (status.st_size, status.st_mtime_ns)
         file = self._files.get(path.name)
         if file is None or file["inode"] != status.st_ino or file["offset"] > status.st_size:
             file = {

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mlgitops
+from mlgitops.cli import search
+from mlgitops.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLGITOPS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("MLGITOPS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    for name, loss in (("low", 0.1), ("high", 0.9), ("middle", 0.5)):
+        with mlgitops.start_run(name):
+            mlgitops.log_metric("loss", loss)
+
+
+def test_the_table_has_the_runs_that_fit_in_the_order_asked_for() -> None:
+    arguments = ["metrics.loss < 0.7", "--order", "metrics.loss desc"]
+    lines = CliRunner().invoke(search.app, arguments, catch_exceptions=False).stdout.splitlines()
+    assert [line.split("default/")[1].split()[0] for line in lines[1:]] == ["middle", "low"]
+
+
+def test_json_has_whole_records_and_respects_the_limit() -> None:
+    done = CliRunner().invoke(search.app, ["-o", "json", "-n", "1", "--order", "metrics.loss"], catch_exceptions=False)
+    (record,) = json.loads(done.stdout)
+    assert (record["name"], record["metrics"]["loss"]["min"]) == ("low", 0.1)
+
+
+def test_no_run_that_fits_is_said() -> None:
+    done = CliRunner().invoke(search.app, ["metrics.loss > 1"], catch_exceptions=False)
+    assert (done.exit_code, done.stdout, "no run fits" in done.stderr) == (0, "", True)
+
+
+def test_a_mistake_is_an_input_error_at_its_column() -> None:
+    with pytest.raises(InputError, match=r"filter, column 16: expected a number"):
+        CliRunner().invoke(search.app, ["metrics.loss < low"], catch_exceptions=False)
