@@ -102,6 +102,15 @@ def test_a_data_set_is_read_from_a_store_too(world: World, trained: Trained, tab
     assert (found.dataset, found.rows) == ("holdout", 50)
 
 
+def test_a_place_with_an_equals_sign_is_a_place(world: World, trained: Trained, table: tuple[np.ndarray, Path]) -> None:
+    trained(1.0)
+    artifacts.open_store(world.store).put("data/dt=2026/holdout.csv", table[1])
+    place = f"{world.store}/data/dt=2026/holdout.csv"
+    for given, name in ((place, "holdout"), (f"test={place}", "test")):
+        found = evaluate(world.context("ci"), "iris", "1", stage="staging", dataset=given)
+        assert (found.dataset, found.rows) == (name, 50)
+
+
 def test_a_corrupt_package_is_never_loaded(world: World, trained: Trained, table: tuple[np.ndarray, Path]) -> None:
     version = trained(1.0)
     folder = Path(version.spec.artifact.uri.removeprefix("file://"))

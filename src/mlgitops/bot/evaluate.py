@@ -113,7 +113,7 @@ def evaluate(
 
 def _dataset(given: str, scratch: Path) -> tuple[Path, str]:
     name, separator, place = given.partition("=")
-    if not separator:
+    if not separator or "/" in name:  # partitions of a table are folders such as dt=2026
         place, name = given, Path(given).stem
     suffix = Path(place).suffix
     if suffix not in SUFFIXES:
