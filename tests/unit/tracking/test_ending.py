@@ -36,7 +36,7 @@ def test_a_run_with_a_model_ends_with_the_next_command(project: Path) -> None:
     assert last.startswith("mlgitops: next: mlgitops propose 01")
 
 
-def test_uncommitted_changes_are_said_at_once_and_not_at_the_last_gate(project: Path) -> None:
-    assert "uncommitted" not in told(project)
+def test_a_dirty_source_is_said_at_once_and_not_at_the_last_gate(project: Path) -> None:
+    assert "warning" not in told(project)
     (project / "helpers.py").write_text("SCALE = 2\n")
     assert "warning: trained from uncommitted changes, which a last stage refuses" in told(project)
