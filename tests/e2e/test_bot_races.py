@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mlgitops.api import Metadata
+from mlgitops.api.model import Lifecycle
 from mlgitops.bot.inbox import inbox
 from mlgitops.bot.promote import promote
 from mlgitops.bot.propose import Proposed, _push_branch, open_proposal
@@ -135,6 +136,37 @@ def test_an_inbox_branch_brings_no_labels_and_no_annotations(world: World) -> No
     assert found.proposed is not None and found.proposed.pull is not None
     written = world.remote.tree(found.proposed.pull.head)[layout.version("iris", 1)]
     assert b"labels" not in written and b"annotations" not in written
+
+
+def test_an_inbox_branch_brings_no_image_and_decides_nothing_about_the_version(world: World) -> None:
+    version = world.version("a", lifecycle=Lifecycle("Deprecated", "mine"))
+    assert version.spec.environment is not None
+    environment = replace(version.spec.environment, image="evil.example/x@sha256:" + "0" * 64)
+    _push_branch(
+        world.context("scientist"), "01RUN", replace(version, spec=replace(version.spec, environment=environment))
+    )
+    (found,) = inbox(world.context("bot"))
+    assert found.proposed is not None and found.proposed.pull is not None
+    written = world.remote.tree(found.proposed.pull.head)[layout.version("iris", 1)]
+    assert b"evil" not in written and b"Deprecated" not in written
+
+
+def test_an_inbox_branch_whose_model_is_registered_already_goes_and_says_so(world: World) -> None:
+    version = world.version("a")
+    open_proposal(world.context(), version, by="bot")
+    world.context().forge.merge(1, force=True)
+    _push_branch(world.context("scientist"), "01RUN", version)
+    (found,) = inbox(world.context("bot"))
+    assert (found.registered, found.proposed, found.problem) == ("iris:1", None, "")
+    assert ls_remote(world.url, "refs/heads/mlgitops-inbox/*") == {}
+
+
+def test_the_mirror_keeps_nothing_of_the_inbox(world: World) -> None:
+    world.remote.set_ref("refs/heads/mlgitops-inbox/0-bad", world.remote.commit(None, {"run.json": b"{"}, "x"))
+    _push_branch(world.context("scientist"), "01RUN", world.version("a"))
+    context = world.context("bot")
+    assert len(list(inbox(context))) == 2
+    assert context.repository.refs("refs/mlgitops/inbox/") == {}
 
 
 def test_an_inbox_version_outside_of_the_store_is_refused(world: World) -> None:

@@ -17,6 +17,7 @@ from mlgitops.api.model import (
     Artifact,
     Dataset,
     Environment,
+    Lifecycle,
     Metric,
     ModelVersionSpec,
     Param,
@@ -136,5 +137,8 @@ def from_inbox(data: bytes) -> tuple[ModelVersion, str]:
     version = api.parse(raw)
     if not isinstance(version, ModelVersion):
         raise InputError(f"run.json holds a {type(version).__name__}, expected a ModelVersion")
-    # Labels and annotations steer operators and other tools; who may only push a branch sets none.
-    return numbered(ModelVersion(Metadata(""), version.spec), UNNUMBERED), str(found.get("by", ""))[:200]
+    # Labels and annotations steer operators and other tools, an image is run, and the state of a
+    # version is decided after it was made; who may only push a branch sets none of them.
+    environment = version.spec.environment and replace(version.spec.environment, image=None)
+    spec = replace(version.spec, lifecycle=Lifecycle(), environment=environment)
+    return numbered(ModelVersion(Metadata(""), spec), UNNUMBERED), str(found.get("by", ""))[:200]

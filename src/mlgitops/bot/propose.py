@@ -79,9 +79,9 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
     """Reserve a number for a version and open the pull request that adds it; doing so twice is doing it once."""
     name = version.spec.model_ref.name
     found = version.spec.artifact.digest
-    for other in context.tree.versions(name):
-        if other.spec.artifact.digest == found:
-            raise InputError(f"this model is registered already, as {name}:{other.spec.version}")
+    other = registered(context, version)
+    if other:
+        raise InputError(f"this model is registered already, as {other}")
     number = context.ledger.reserve(
         name,
         found,
@@ -98,6 +98,13 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
     commit = context.repository.commit(context.base, files, f"{title}\n\nRun {_run_of(version)}, {found}\n")
     pull = context.forge.open_pull(f"mlgitops/propose/{name}.{number}", context.branch, commit, title, _body(version))
     return Proposed(name, number, found, title, pull)
+
+
+def registered(context: Context, version: ModelVersion) -> str:
+    """Return the address that a version's digest has on the base branch; empty when it has none."""
+    name, found = version.spec.model_ref.name, version.spec.artifact.digest
+    numbers = (other.spec.version for other in context.tree.versions(name) if other.spec.artifact.digest == found)
+    return next((f"{name}:{number}" for number in numbers), "")
 
 
 def _asked(context: Context, model: str) -> Iterable[int]:

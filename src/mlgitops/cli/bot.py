@@ -26,13 +26,21 @@ def inbox(output: OutputOption = Output.table) -> None:
     from mlgitops.bot.inbox import inbox as verb
 
     rows: list[dict[str, Any]] = []
+    lines: list[str] = []
     for found in verb(open_context()):
         pull = found.proposed.pull if found.proposed else None
-        rows.append({"branch": found.branch, "pull": pull.number if pull else None, "problem": found.problem or None})
-    lines = [
-        f"{row['branch']}: " + (f"pull request {row['pull']}" if row["pull"] else f"refused: {row['problem']}")
-        for row in rows
-    ]
+        told = f"pull request {pull.number}" if pull else f"refused: {found.problem}"
+        if found.registered:
+            told = f"deleted, its model is registered already as {found.registered}"
+        lines.append(f"{found.branch}: {told}")
+        rows.append(
+            {
+                "branch": found.branch,
+                "pull": pull.number if pull else None,
+                "problem": found.problem or None,
+                "registered": found.registered or None,
+            }
+        )
     emit(output, {"branches": rows}, "\n".join(lines) or "no run waits in the inbox")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)
