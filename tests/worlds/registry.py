@@ -12,7 +12,7 @@ import pytest
 
 from mlgitops import artifacts, config, digest, registry
 from mlgitops.api import Metadata, ModelVersion, Reference
-from mlgitops.api.model import Artifact, Environment, ModelVersionSpec
+from mlgitops.api.model import Artifact, Environment, ModelVersionSpec, Source
 from mlgitops.bot.context import Context, open_context
 from mlgitops.evidence import Key
 from mlgitops.git import Repository
@@ -73,7 +73,8 @@ class World:
             size_bytes=sealed.size,
         )
         environment = Environment(python="3.11", packages={"scikit-learn": "1.8.0"})
-        spec = ModelVersionSpec(Reference(model), str(number), artifact, environment=environment)
+        source = Source(commit="c" * 40)
+        spec = ModelVersionSpec(Reference(model), str(number), artifact, source=source, environment=environment)
         return ModelVersion(Metadata(f"{model}.{number}"), replace(spec, **fields))
 
     def clone(self, name: str, *, depth: int | None = None) -> Path:

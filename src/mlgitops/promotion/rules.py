@@ -45,22 +45,19 @@ def order(change: Change) -> Verdict:
 
 
 def source(change: Change, policy: PromotionPolicy) -> Verdict:
-    """A version that was trained from uncommitted source is warned about, and refused where the policy says so."""
+    """A version whose code no commit holds is warned about, and refused where the policy says so.
+
+    That no commit is known proves nothing better than uncommitted changes do.
+    """
     found = change.challenger.spec.source
-    if found is None or not found.commit:
-        return Verdict("source", Outcome.PASS, f"{change.name} names no commit that it was trained from")
-    if not found.dirty:
-        return Verdict("source", Outcome.PASS, f"trained from commit {found.commit[:12]}")
+    commit = found.commit if found else None
+    if found and commit and not found.dirty:
+        return Verdict("source", Outcome.PASS, f"trained from commit {commit[:12]}")
+    trained = f"uncommitted changes on {commit[:12]}" if commit else "unknown source, for it names no commit"
     last = change.model.spec.stages[-1].name == change.stage
     rule = policy.spec.source.dirty
     if rule == "Refuse" or (rule == "RefuseAtLastStage" and last):
-        return Verdict(
-            "source",
-            Outcome.FAIL,
-            f"{change.name} was trained from uncommitted changes on {found.commit[:12]}; commit them and train again",
-        )
-    return Verdict(
-        "source",
-        Outcome.PASS,
-        f"warning: {change.name} was trained from uncommitted changes; the last stage refuses it",
-    )
+        reason = f"{change.name} was trained from {trained}; commit the code and train again"
+        return Verdict("source", Outcome.FAIL, reason)
+    later = "; the last stage refuses it" if rule == "RefuseAtLastStage" else ""
+    return Verdict("source", Outcome.PASS, f"warning: {change.name} was trained from {trained}{later}")

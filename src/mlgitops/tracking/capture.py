@@ -53,12 +53,16 @@ class Git:
         self._command = ["git", "-C", str(folder), "--no-optional-locks", "-c", "core.fsmonitor=false"]
         self._environment = {key: value for key, value in os.environ.items() if key not in _INHERITED}
 
-    def text(self, *arguments: str) -> str:
-        """Return what a command prints, without the last line feed; empty when it fails."""
+    def answer(self, *arguments: str) -> str | None:
+        """Return what a command prints, without the last line feed; None when it fails."""
         done = subprocess.run(
             [*self._command, *arguments], env=self._environment, capture_output=True, timeout=PATIENCE
         )
-        return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n") if done.returncode == 0 else ""
+        return done.stdout.decode("utf-8", "surrogateescape").removesuffix("\n") if done.returncode == 0 else None
+
+    def text(self, *arguments: str) -> str:
+        """Return what a command prints, without the last line feed; empty when it fails."""
+        return self.answer(*arguments) or ""
 
     def limited(self, limit: int, *arguments: str) -> tuple[bytes, bool]:
         """Return the first bytes of what a command prints, and whether there was more."""
@@ -117,7 +121,8 @@ def read_code(working: Path, script: Path | None) -> tuple[Code, str, bytes]:
         return Code(), name, b""
     git = Git(Path(top))
     commit = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    changes = git.text("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all").split("\0")
+    status = git.answer("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    changes = (status or "").split("\0")
     untracked = [line[3:] for line in changes if line.startswith("?? ") and line.endswith(IMPORTABLE)]
     tracked = [line for line in changes if line and not line.startswith("?? ")]
     diff, truncated = b"", False
@@ -127,7 +132,7 @@ def read_code(working: Path, script: Path | None) -> tuple[Code, str, bytes]:
         repository=public_url(git.text("config", "--get", "remote.origin.url")),
         branch=git.text("symbolic-ref", "--quiet", "--short", "HEAD"),
         commit=commit,
-        dirty=bool(tracked or untracked),
+        dirty=status is None or bool(tracked or untracked),  # what cannot be read might be changed
         untracked=tuple(untracked[:MOST_UNTRACKED]),
         diff_bytes=len(diff),
         diff_truncated=truncated,

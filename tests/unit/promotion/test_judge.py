@@ -30,6 +30,7 @@ def digest(version: str) -> str:
 
 def version(number: str, **spec: object) -> ModelVersion:
     artifact = Artifact(uri=f"s3://models/iris/{number}", digest=digest(number), format="skops")
+    spec = {"source": Source(commit="b" * 40), **spec}
     return ModelVersion(Metadata(f"iris.{number}"), ModelVersionSpec(Reference("iris"), number, artifact, **spec))
 
 
@@ -177,11 +178,12 @@ DIRTY = Source(commit="a" * 40, dirty=True)
         ("Allow", "production", Outcome.PASS),
     ],
 )
-def test_a_dirty_source_is_warned_about_first_and_refused_at_the_end(rule, stage, outcome) -> None:
-    dirty = change(challenger=version("2", source=DIRTY), stage=stage)
+@pytest.mark.parametrize("source", [DIRTY, Source(repository="https://git.example.com/x"), None])
+def test_a_dirty_or_unknown_source_is_warned_about_first_and_refused_at_the_end(source, rule, stage, outcome) -> None:
+    dirty = change(challenger=version("2", source=source), stage=stage)
     found = verdict("source", judge(dirty, policy(source=SourceRule(rule)), [evaluation("2", "0.99")]))
     assert found.outcome is outcome
-    assert "uncommitted" in found.reason
+    assert ("uncommitted changes" if source == DIRTY else "unknown source") in found.reason
 
 
 def test_gates_hold_only_for_the_stages_that_the_policy_names() -> None:

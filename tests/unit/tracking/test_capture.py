@@ -96,6 +96,12 @@ def test_a_tree_without_a_commit_is_dirty(tmp_path: Path) -> None:
     assert (found["code"]["commit"], found["code"]["dirty"]) == ("", True)
 
 
+def test_a_tree_whose_state_git_cannot_tell_is_dirty(work_tree: Path, tmp_path: Path) -> None:
+    (work_tree / ".git" / "index").write_bytes(b"no index")
+    found, _ = captured(work_tree, tmp_path)
+    assert len(found["code"]["commit"]) == 40 and found["code"]["dirty"] is True
+
+
 def test_code_outside_of_git_has_no_commit(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     found, _ = captured(tmp_path, tmp_path)
