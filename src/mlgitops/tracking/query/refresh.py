@@ -164,7 +164,7 @@ def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: 
         writer.remove(number)
     values = (stamp, meta, watch, _seen(tails.sizes), *columns(record))
     cursor = connection.execute(_INSERT, (number, folder.name, *values))
-    writer.write(cursor.lastrowid or 0, record, tails.dump() if live else "")
+    writer.write(cursor.lastrowid or 0, record, tails.dump() if tails.sizes else "")
 
 
 def _stored(connection: sqlite3.Connection, run_id: str) -> tuple[int | None, str]:
