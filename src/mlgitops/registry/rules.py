@@ -133,7 +133,9 @@ def _version(
 ) -> Iterator[Problem]:
     spec = version.spec
     yield from _known_model(entry, spec.model_ref.name, tree)
-    policy = policies.find(PromotionPolicy, policy_name(tree.model(spec.model_ref.name)))
+    # Which policy it is, is the base's to say too; a model that is new says it itself.
+    model = policies.model(spec.model_ref.name) or tree.model(spec.model_ref.name)
+    policy = policies.find(PromotionPolicy, policy_name(model))
     if policy is not None:
         yield from _allowed_places(entry, spec.artifact, policy)
     for name, value in (

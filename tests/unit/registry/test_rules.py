@@ -236,3 +236,15 @@ def test_loading_refuses_what_reading_only_notes(files: Files) -> None:
     assert len(registry.read_files(files).problems) == 1
     with pytest.raises(InvalidError, match=r"registry/policies/x\.yaml:1: kind is missing"):
         registry.load_files(files)
+
+
+def test_a_version_cannot_choose_the_policy_that_lets_it_be_fetched(files: Files, change: Change) -> None:
+    policy = files["registry/policies/default.yaml"]
+    files["registry/policies/lax.yaml"] = policy.replace(b"name: default", b"name: lax").replace(
+        b"s3://models/", b"s3://elsewhere/"
+    )
+    base = dict(files)
+    change("models/iris/model.yaml", "spec:", "spec:\n  policyRef: {name: lax}")
+    change(VERSION, "s3://models/iris/2", "s3://elsewhere/iris/2")
+    (problem,) = problems(files, base)
+    assert problem.endswith("is outside of what policy default allows: s3://models/")
