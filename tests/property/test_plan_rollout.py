@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlgitops import api
@@ -17,6 +18,7 @@ EVENTS = st.lists(
         st.tuples(st.just("promote"), st.integers(1, 4)),
         st.tuples(st.just("wait"), st.integers(1, 400)),
         st.tuples(st.just("reject"), st.integers(1, 4)),
+        st.tuples(st.just("scale"), st.integers(0, 4)),
         st.sampled_from(
             [
                 ("sicken", 0),
@@ -41,6 +43,8 @@ def happen(world: World, event: str, number: int) -> None:
         world.now += timedelta(seconds=number)
     elif event == "reject":
         world.git.set_lifecycle(str(number), "Rejected")
+    elif event == "scale":
+        world.deployment = replace(world.deployment, spec=replace(world.deployment.spec, replicas=number))
     elif event in ("sicken", "heal"):
         world.healthy = event == "heal"
     elif event == "crash" and world.status.target:
@@ -91,6 +95,7 @@ def test_it_ends_at_what_git_says_once_everything_is_well(events: list[tuple[str
     for number in "1234":
         world.git.set_lifecycle(number, "Active")
     # Whoever was refused is left and named again, which is a person's way to try it once more.
+    happen(world, "scale", 4)
     wanted = world.git.stages["production"]
     world.promote(1 if wanted != "1" else 2)
     world.run(2)
@@ -116,3 +121,16 @@ def test_deciding_again_without_any_change_around_it_comes_to_rest(events: list[
             world.write(world.decide())
         assert world.status == before, "four decisions on one state of the world still change something"
         world.apply()
+
+
+@settings(deadline=None, max_examples=15)
+@given(EVENTS)
+@example([("scale", 0), ("promote", 2)])
+@example([("promote", 2), ("play", 0), ("scale", 0)])
+def test_whatever_happened_the_operator_and_the_cluster_settle_on_each_other(events: list[tuple[str, int]]) -> None:
+    world = World()
+    world.run()
+    for event, number in events:
+        happen(world, event, number)
+        world.reconcile()
+    world.run(1800, every=60)  # raises when writes and their effects chase each other

@@ -144,8 +144,8 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
         return status
     rollout = _patient(status.rollout, observed.of(status.target.revision), now)
     ready = observed.of(status.target.revision).ready
-    if rollout.weight and status.active and not ready:
-        # Nobody answers for the new revision's share: give it back until somebody does.
+    if rollout.weight and status.active and not ready and needed(inputs.deployment, rollout.weight):
+        # Nobody answers for the new revision's share, though somebody shall: give it back until somebody does.
         return replace(status, rollout=replace(rollout, phase="Starting", weight=0, step_started_at=stamp(now)))
     if rollout.phase == "Shifting" and settled(inputs.deployment, status, observed):
         if rollout.weight == ALL:

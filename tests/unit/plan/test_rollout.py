@@ -236,3 +236,11 @@ def test_history_keeps_the_five_newest(serving: World) -> None:
         serving.promote(number)
         serving.run(400, every=20)
     assert [entry.version for entry in serving.status.history] == ["3", "2", "1", "4", "3"]
+
+
+def test_a_deployment_scaled_to_nothing_is_promoted_all_the_same(serving: World) -> None:
+    serving.deployment = replace(serving.deployment, spec=replace(serving.deployment.spec, replicas=0))
+    serving.promote(2)
+    serving.run(1800, every=30)
+    assert serving.serves() == {"2": 100}
+    assert serving.sizes() == {"2": 0}
