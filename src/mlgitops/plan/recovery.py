@@ -29,9 +29,12 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
     status = deployment.status
     route = observed.route
     if route is not None:
-        active = _reference(observed, route.active or _heaviest(route))
-        target = _reference(observed, route.target) or active
-        status = replace(status, active=active, target=target, rollout=_rollout(route, active, target, now))
+        target = _reference(observed, route.target)
+        # A target without an active one was noted by a first roll-out: what takes its traffic has proved nothing yet.
+        active = _reference(observed, route.active if target else _heaviest(route))
+        target = target or active
+        rollout = _rollout(route, active, target, now)
+        status = replace(status, active=active, target=target, rollout=rollout)
         if active:
             since = stamp(_moment(route.started_at, now))
             status = replace(status, history=(ServedRevision(active.revision, active.version, active.digest, since),))
@@ -39,7 +42,10 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
 
 
 def _rollout(
-    route: Route, active: RevisionReference | None, target: RevisionReference | None, now: datetime
+    route: Route,
+    active: RevisionReference | None,
+    target: RevisionReference | None,
+    now: datetime,
 ) -> RolloutStatus | None:
     if target is None or target == active:
         return None

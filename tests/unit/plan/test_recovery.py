@@ -34,6 +34,23 @@ def test_a_lost_status_changes_nothing_of_what_serves(seconds: int, routed: bool
     assert world.status.active and world.status.active.version == "2"
 
 
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_first_rollout_stays_one_when_the_status_is_lost(routed: bool) -> None:
+    world = World(deployment() if routed else deployment(route=None), healthy=False)
+    world.run(10)
+    before = essence(world.status)
+    world.write(DeploymentStatus())
+    world.run(10)
+    assert essence(world.status) == before
+    assert world.status.active is None
+    assert world.status.history == ()
+    assert world.condition("Reconciling") == "True/Starting"
+    world.make_ready(world.target())
+    world.run()
+    assert [entry.version for entry in world.status.history] == ["1"]
+    assert world.condition("Ready") == "True/Serving"
+
+
 def test_a_lost_status_still_knows_who_was_refused() -> None:
     world = World()
     world.run()
