@@ -13,7 +13,7 @@ from mlgitops.api import DeploymentStatus, ModelDeployment
 from mlgitops.api.deployment import Refusal, RetiringRevision, RevisionReference, RolloutStatus, ServedRevision
 from mlgitops.plan.observed import Observed, Route
 from mlgitops.plan.times import moment, stamp
-from mlgitops.plan.traffic import ALL
+from mlgitops.plan.traffic import ALL, step_weight
 
 
 def is_lost(status: DeploymentStatus) -> bool:
@@ -33,7 +33,7 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
         # A target without an active one was noted by a first roll-out: what takes its traffic has proved nothing yet.
         active = _reference(observed, route.active if target else _heaviest(route))
         target = target or active
-        rollout = _rollout(route, active, target, now)
+        rollout = _rollout(deployment, route, active, target, now)
         status = replace(status, active=active, target=target, rollout=rollout)
         if active:
             since = stamp(_moment(route.started_at, now))
@@ -42,6 +42,7 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
 
 
 def _rollout(
+    deployment: ModelDeployment,
     route: Route,
     active: RevisionReference | None,
     target: RevisionReference | None,
@@ -50,8 +51,10 @@ def _rollout(
     if target is None or target == active:
         return None
     weight = route.weights.get(target.revision, 0)
+    # With another weight than its step's it still waits for the pods that the step needs.
+    shifted = active is not None and weight == step_weight(deployment, route.step)
     return RolloutStatus(
-        phase="Shifting" if weight and active else "Starting",
+        phase="Shifting" if shifted and weight else "Starting",
         step=route.step,
         weight=weight if active else ALL,
         started_at=stamp(_moment(route.started_at, now)),

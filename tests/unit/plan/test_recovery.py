@@ -34,6 +34,25 @@ def test_a_lost_status_changes_nothing_of_what_serves(seconds: int, routed: bool
     assert world.status.active and world.status.active.version == "2"
 
 
+def test_a_step_that_waits_for_pods_is_not_skipped_when_the_status_is_lost() -> None:
+    world = World()
+    world.run(10)
+    world.promote(2)
+    world.run(60)
+    world.healthy = False
+    world.run(120)
+    before = world.status.rollout
+    assert before and (before.phase, before.step, before.weight) == ("Starting", 1, 10)
+    world.write(DeploymentStatus())
+    world.run(30)
+    after = world.status.rollout
+    assert after and (after.phase, after.step, after.weight) == ("Starting", 1, 10)
+    assert world.serves() == {"1": 90, "2": 10}
+    world.make_ready(world.target())
+    world.run()
+    assert world.serves() == {"1": 50, "2": 50}
+
+
 @pytest.mark.parametrize("routed", [True, False])
 def test_a_first_rollout_stays_one_when_the_status_is_lost(routed: bool) -> None:
     world = World(deployment() if routed else deployment(route=None), healthy=False)
