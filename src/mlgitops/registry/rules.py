@@ -22,6 +22,7 @@ from mlgitops.api import (
 from mlgitops.api.model import Artifact
 from mlgitops.errors import InputError, Problem
 from mlgitops.registry import layout, schema
+from mlgitops.registry.removals import removals
 from mlgitops.registry.tree import Entry, Tree, policy_name
 
 # A package as a runtime sees it: its format, and the versions of what it was trained with.
@@ -34,7 +35,7 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
     Args:
         tree: the registry to judge.
         base: the registry that it shall replace; its policies hold, and what it holds
-            immutable must not have changed.
+            immutable must neither have changed nor be gone.
     """
     problems = [*tree.problems, *_places(tree), *_duplicates(tree), *_collisions(tree)]
     policies = base or tree
@@ -52,7 +53,7 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
             case ServingRuntime():
                 problems += _runtime(entry, entry.resource)
     if base is not None:
-        problems += _changes(tree, base)
+        problems += [*_changes(tree, base), *removals(tree, base)]
     return sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.field, problem.message))
 
 

@@ -248,3 +248,31 @@ def test_a_version_cannot_choose_the_policy_that_lets_it_be_fetched(files: Files
     change(VERSION, "s3://models/iris/2", "s3://elsewhere/iris/2")
     (problem,) = problems(files, base)
     assert problem.endswith("is outside of what policy default allows: s3://models/")
+
+
+def test_a_version_goes_only_together_with_its_model(files: Files) -> None:
+    base = dict(files)
+    del files["registry/models/iris/versions/2.yaml"]
+    (problem,) = problems(files, base)
+    assert problem.startswith("registry/models/iris/versions/2.yaml ModelVersion iris.2 must stay")
+    for path in [path for path in files if "/models/" in path or "/deployments/" in path]:
+        del files[path]
+    assert problems(files, base) == []
+
+
+def test_a_runtime_stays_while_a_deployment_picks_it(files: Files) -> None:
+    first, second = "registry/runtimes/python-1.yaml", "registry/runtimes/python-2.yaml"
+    files[second] = files[first].replace(b"name: python-1", b"name: python-2")
+    base = dict(files)
+    del files[first]
+    (problem,) = problems(files, base)
+    assert problem.startswith(f"{first} ServingRuntime python-1 must stay while deployments pick it: iris")
+    files = dict(base)
+    del files[second]
+    assert problems(files, base) == []
+
+
+def test_what_lies_in_a_broken_file_is_not_called_removed(files: Files) -> None:
+    base = dict(files)
+    files["registry/models/iris/versions/2.yaml"] = b"kind: [\n"
+    assert not any("must stay" in problem for problem in problems(files, base))
