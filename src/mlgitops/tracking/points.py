@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -51,10 +51,10 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 def raw_lines(path: Path, start: int = 0) -> Iterator[bytes]:
     """Yield the whole lines of a plain file from an offset on, each with its line feed."""
     try:
-        file = open_plain(path)
+        descriptor = open_plain(path)
     except OSError:
         return
-    with file:
+    with os.fdopen(descriptor, "rb") as file:
         file.seek(start)
         for line in file:
             if not line.endswith(b"\n"):
@@ -62,8 +62,8 @@ def raw_lines(path: Path, start: int = 0) -> Iterator[bytes]:
             yield line
 
 
-def open_plain(path: str | Path) -> BinaryIO:
-    """Open a file for reading that is a plain one; no link is followed, no pipe waited for.
+def open_plain(path: str | Path) -> int:
+    """Open a file for reading that is a plain one, and return its descriptor; no link is followed, no pipe waited for.
 
     Raises:
         OSError: it cannot be opened, or is something else.
@@ -72,7 +72,7 @@ def open_plain(path: str | Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a plain file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
 def to_object(line: bytes) -> dict[str, Any]:

@@ -216,7 +216,7 @@ def _run_ids(root: Path) -> list[str]:
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = f"{folder}/{name}"  # two files of every run: building paths would take longer than reading them
     try:
-        with open_plain(path) as file:
+        with os.fdopen(open_plain(path), "rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size > LARGEST_RUN:
                 raise InputError(f"{path} is larger than {LARGEST_RUN} bytes; it is not ours")
             raw = json.loads(file.read())

@@ -108,7 +108,7 @@ def _folders(runs: Path, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 
 def _is_new(folder: Path, row: Watched) -> bool:
-    if row.meta and row.meta != _stamp(folder / places.META):
+    if row.meta and row.meta != _stamp(f"{folder}/{places.META}"):
         return True
     if row.watch == NEVER:
         return False
@@ -132,7 +132,7 @@ def _seen(sizes: Mapping[str, tuple[int, int]]) -> str:
     return "\n".join(f"{name}\t{size}\t{changed}" for name, (size, changed) in sizes.items())
 
 
-def _stamp(path: Path) -> int:
+def _stamp(path: str) -> int:
     try:
         return os.lstat(path).st_ctime_ns
     except OSError:
@@ -150,7 +150,7 @@ def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None
 def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
     number, state = _stored(connection, folder.name)
     tails = Tails(state)
-    now, meta = time.time_ns(), _stamp(folder / places.META)
+    now, meta = time.time_ns(), _stamp(f"{folder}/{places.META}")
     try:
         record = read(folder, tails.sum_up)
     except (InputError, OSError):
