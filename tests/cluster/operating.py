@@ -60,6 +60,14 @@ class Remote:
         """Make a tag of the newest commit."""
         self._repository.set_ref(f"refs/tags/{name}", self._head)
 
+    def hide_branch(self) -> None:
+        """Take the main branch away, but none of its commits."""
+        self._repository.set_ref("refs/heads/main", None)
+
+    def show_branch(self) -> None:
+        """Put the main branch back to its newest commit."""
+        self._repository.set_ref("refs/heads/main", self._head)
+
     def read(self, path: str) -> str:
         """Return a file of the newest commit."""
         assert self._head

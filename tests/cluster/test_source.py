@@ -234,6 +234,18 @@ async def test_a_missing_branch_and_a_missing_path_stall(api_server: Cluster, na
 
 
 @asynchronous
+async def test_a_branch_that_comes_back_at_the_same_commit_is_followed_again(
+    api_server: Cluster, namespace: str, remote: Remote
+) -> None:
+    async with following(api_server.kubeconfig, source(namespace, remote)) as world:
+        await until(lambda: world.said("Applied"))
+        remote.hide_branch()
+        await until(lambda: world.said("RevisionNotFound"))
+        remote.show_branch()
+        await until(lambda: world.said("Applied"))
+
+
+@asynchronous
 async def test_a_path_that_left_the_repository_deletes_nothing(
     api_server: Cluster, namespace: str, remote: Remote
 ) -> None:

@@ -75,15 +75,22 @@ class Remotes:
         try:
             login = await _login(source, session)
             remote = await self._run(lambda: remote_commit(spec, login))
-            if remote != heard.remote:
-                # Remembered before it is read: what is broken in one commit stays broken.
-                heard = replace(heard, remote=remote)
-                heard = replace(heard, checkout=await self._run(lambda: checkout(spec, login)), failure=None)
         except MlgitopsError as error:
-            failure = _verdict(error)
-            heard = replace(heard, failure=failure, remote="" if failure.trying else heard.remote)
+            # Says nothing about a commit: whichever the ref names when it answers again is read then.
+            heard = replace(heard, failure=_verdict(error), remote="")
+        else:
+            if remote != heard.remote:
+                heard = await self._read(replace(heard, remote=remote), login)
         self._heard[key] = heard
         return heard
+
+    async def _read(self, heard: Heard, login: Login | None) -> Heard:
+        """Read the commit that the remote named; what is broken in one commit stays broken."""
+        try:
+            return replace(heard, checkout=await self._run(lambda: checkout(heard.spec, login)), failure=None)
+        except MlgitopsError as error:
+            failure = _verdict(error)
+            return replace(heard, failure=failure, remote="" if failure.trying else heard.remote)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
