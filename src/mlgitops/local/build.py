@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -68,8 +69,8 @@ def build(folder: Path, progress: Callable[[str], None]) -> None:
         raise OutsideError(f"go build: no go on PATH; Go {go_needed()} or newer is needed")
     progress("building the control plane from Go modules; the first time takes about ten minutes")
     began = time.monotonic()
-    _run_with_progress(["go", "build", "-v", *flags(), "-o", str(folder / PROGRAM), "."], progress)
     module = _module_folder("sigs.k8s.io/gateway-api")
+    _run_with_progress(["go", "build", "-v", *flags(), "-o", str(folder / PROGRAM), "."], progress)
     for name in CRD_FILES:
         # Plain copies: files of the module cache are read-only.
         (folder / CRDS / name).write_bytes((module / "config/crd/standard" / name).read_bytes())
@@ -95,8 +96,13 @@ def _run_with_progress(command: list[str], progress: Callable[[str], None]) -> N
 
 
 def _module_folder(module: str) -> Path:
-    command = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
-    listed = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True)
-    if listed.returncode or not listed.stdout.strip():
-        raise OutsideError(f"go list -m {module} found no folder: {listed.stderr.strip()}")
-    return Path(listed.stdout.strip())
+    """Return a module's folder, fetched when the build alone would not need it; ``go.sum`` vouches for it."""
+    command = ["go", "mod", "download", "-json", module]
+    fetched = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True)
+    try:
+        found = json.loads(fetched.stdout)
+    except ValueError:
+        found = {}
+    if fetched.returncode or not found.get("Dir"):
+        raise OutsideError(f"go mod download {module}: {found.get('Error') or fetched.stderr.strip()}")
+    return Path(found["Dir"])
