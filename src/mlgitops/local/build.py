@@ -69,8 +69,8 @@ def build(folder: Path, progress: Callable[[str], None]) -> None:
         raise OutsideError(f"go build: no go on PATH; Go {go_needed()} or newer is needed")
     progress("building the control plane from Go modules; the first time takes about ten minutes")
     began = time.monotonic()
-    module = _module_folder("sigs.k8s.io/gateway-api")
     _run_with_progress(["go", "build", "-v", *flags(), "-o", str(folder / PROGRAM), "."], progress)
+    module = _module_folder("sigs.k8s.io/gateway-api")
     for name in CRD_FILES:
         # Plain copies: files of the module cache are read-only.
         (folder / CRDS / name).write_bytes((module / "config/crd/standard" / name).read_bytes())
