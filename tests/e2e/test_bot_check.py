@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlgitops import registry
-from mlgitops.api import Metadata, ModelStage, Reference
+from mlgitops.api import Metadata, ModelDeployment, ModelStage, Reference
+from mlgitops.api.deployment import ModelDeploymentSpec
 from mlgitops.api.model import Hold, Metric, ModelStageSpec, Source
 from mlgitops.bot import pulls
 from mlgitops.bot.check import publish
@@ -305,6 +306,93 @@ def test_one_pull_request_cannot_use_up_a_models_numbers(world: World) -> None:
     world.commit({"README.md": b"x"}, branch="mlgitops/propose/iris.999999999")
     pulls.open_from_branch(world.context("person"), "mlgitops/propose/iris.999999999", "Far away", "")
     assert registered(world, "c") == "2"
+
+
+def pinned(version: str) -> dict[str, bytes]:
+    """Return a deployment that names a version itself."""
+    spec = ModelDeploymentSpec(Reference("iris"), version=version)
+    deployment = ModelDeployment(Metadata("iris-pinned"), spec)
+    return {layout.deployment("default", "iris-pinned"): registry.write(deployment)}
+
+
+def test_a_deployment_that_names_a_version_is_judged_like_the_last_stage(world: World) -> None:
+    registered(world, "a")
+    number = by_hand(world, pinned("1"))
+    report = checked(world, number)
+    assert outcomes(report)["order"] is Outcome.FAIL
+    assert outcomes(report)["accuracy"] is Outcome.INCONCLUSIVE
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    report = checked(world, number)
+    assert report.passed, report.text()
+    assert (
+        report.subjects[0].headline == "deployment default/iris-pinned: version 1 of iris, judged as iris@production is"
+    )
+
+
+def test_a_deployment_may_name_what_the_last_stage_named_and_not_what_it_was_rolled_back_from(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    evaluated(world, "2", "0.97")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    for version in ("1", "2"):
+        promoted(world, "staging", version)
+        promoted(world, "production", version)
+    merged(world, rollback(world.context("oncall"), "iris", "production", reason="p99").pull.number)
+    assert checked(world, by_hand(world, pinned("1"), "first")).passed
+    assert outcomes(checked(world, by_hand(world, pinned("2"), "second")))["hold"] is Outcome.FAIL
+
+
+def test_a_deployment_that_goes_on_naming_its_version_is_not_judged_again(world: World) -> None:
+    registered(world, "a")
+    world.commit(pinned("1"))
+    path = layout.deployment("default", "iris-pinned")
+    report = checked(world, by_hand(world, {path: pinned("1")[path] + b"  replicas: 3\n"}))
+    assert report.passed and report.subjects == ()
+
+
+STAGING = layout.stage("iris", "staging")
+
+
+def test_a_stage_that_its_model_lists_is_not_taken_away(world: World) -> None:
+    registered(world, "a")
+    hold = Hold(reason="p99")
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1", hold))
+    world.commit({STAGING: registry.write(stage)})
+    report = checked(world, by_hand(world, {STAGING: None}))
+    assert outcomes(report) == {"removed": Outcome.FAIL}
+
+
+def test_a_stage_that_is_written_anew_keeps_its_champion_and_its_hold(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    stage = ModelStage(
+        Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1", Hold(reason="p99", by="oncall"))
+    )
+    world.commit({STAGING: registry.write(stage)})
+    world.commit({STAGING: None})
+    evaluated(world, "2", "0.97")
+    anew = replace(stage, spec=replace(stage.spec, version="2"))
+    report = checked(world, by_hand(world, {STAGING: registry.write(anew)}))
+    assert outcomes(report)["hold"] is Outcome.FAIL
+    assert outcomes(report)["accuracy"] is Outcome.INCONCLUSIVE
+    assert "no evaluation compares iris:2" in reason(report, "accuracy")
+    assert checked(world, by_hand(world, {STAGING: registry.write(stage)}, "same")).passed
+
+
+def test_what_is_immutable_is_not_changed_by_deleting_it_first(world: World) -> None:
+    registered(world, "a", metrics=(Metric(name="accuracy", value="0.5", dataset="holdout"),))
+    path, runtime = layout.version("iris", 1), layout.runtime("python-1")
+    files = world.remote.tree(world.main)
+    claims = files[path].replace(b"0.5", b"0.99")
+    image = files[runtime].replace(b"mlgitops.dev/python:1", b"evil.example/python:1")
+    assert claims != files[path] and image != files[runtime]
+    world.commit({path: None, runtime: None})
+    report = checked(world, by_hand(world, {path: claims, runtime: image}))
+    assert [s.name for s in report.subjects if any(v.gate == "immutable" for v in s.verdicts)] == ["iris:1", "python-1"]
+    assert not report.passed
+    assert checked(world, by_hand(world, {path: files[path], runtime: files[runtime]}, "same")).passed
 
 
 def test_an_edited_version_is_refused(world: World) -> None:

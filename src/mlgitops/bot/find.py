@@ -9,7 +9,7 @@ from mlgitops.api import Model, ModelStage, ModelVersion
 from mlgitops.api.model import Hold
 from mlgitops.errors import NotFoundError
 from mlgitops.git import Repository
-from mlgitops.registry import Tree
+from mlgitops.registry import Entry, Tree
 
 
 def model(tree: Tree, name: str) -> Model:
@@ -59,6 +59,16 @@ def earlier(repository: Repository, commit: str, model_name: str, stage: str, no
     """
     named = [change.version for change in registry.history(repository, commit, model_name, stage) if change.version]
     return tuple(named[len(named) - named[::-1].index(now) :] if now in named else named)
+
+
+def former(repository: Repository, commit: str, path: str) -> Entry | None:
+    """Return the object that lay at a path when a branch last had one there that could be read."""
+    for change in repository.log(commit, path, first_parent=True):
+        data = repository.read(change.sha, path)
+        entries = registry.read_files({path: data}).entries if data is not None else ()
+        if entries:
+            return entries[0]
+    return None
 
 
 def hold(stage: ModelStage | None) -> Hold | None:

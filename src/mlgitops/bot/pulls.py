@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlgitops.bot.check import Question, check, publish
+from mlgitops.bot.case import Question
+from mlgitops.bot.check import check, publish
 from mlgitops.bot.context import Remote, actor
 from mlgitops.errors import CheckFailedError
 from mlgitops.forge import Pull, State

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlgitops import config, forge
-from mlgitops.bot.check import Question, check
+from mlgitops.bot.case import Question
+from mlgitops.bot.check import check
 from mlgitops.bot.context import actor
 from mlgitops.bot.report import Report
 from mlgitops.errors import NotFoundError, OutsideError
