@@ -22,6 +22,8 @@ from mlgitops.errors import MlgitopsError
 VERBS = {
     "init": "init",
     "validate": "validate",
+    "plan": "plan",
+    "render": "render",
     "runs": "runs",
     "search": "search",
     "push": "push",

@@ -10,7 +10,7 @@ request what all of this will do.
 """
 
 from mlgitops.plan.children import children, surplus
-from mlgitops.plan.difference import Plan, diff
+from mlgitops.plan.difference import Plan, diff, rendered
 from mlgitops.plan.inputs import Blocked, Catalog, Inputs, override_ends, resolve
 from mlgitops.plan.observed import Observed, observe
 from mlgitops.plan.revisions import Revision, render
@@ -30,6 +30,7 @@ __all__ = [
     "override_ends",
     "override_status",
     "render",
+    "rendered",
     "resolve",
     "stage_status",
     "step",

@@ -18,6 +18,8 @@ from mlgitops.plan import labels, wording
 from mlgitops.plan.children import children
 from mlgitops.plan.fields import FieldChange, changes
 from mlgitops.plan.inputs import Blocked, Inputs, resolve
+from mlgitops.plan.reach import KINDS as SHARED
+from mlgitops.plan.reach import Reach, reach
 from mlgitops.plan.revisions import Revision, render
 
 if TYPE_CHECKING:
@@ -58,10 +60,14 @@ class DeploymentChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a merge changes: objects of git, and deployments with their children."""
+    """What a merge changes: objects of git, and deployments with their children.
+
+    ``reaches`` names, for each changed runtime and policy, the deployments that use it.
+    """
 
     objects: tuple[ObjectChange, ...]
     deployments: tuple[DeploymentChange, ...]
+    reaches: tuple[Reach, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -122,7 +128,42 @@ def diff(before: Tree, after: Tree) -> Plan:
         _deployment_change(environment, name, old.get((environment, name)), new.get((environment, name)))
         for environment, name in sorted(old.keys() | new.keys())
     )
-    return Plan(tuple(_of_git(before, after)), tuple(change for change in deployments if change))
+    changed = tuple(change for change in deployments if change)
+    objects = tuple(_of_git(before, after))
+    return Plan(objects, changed, tuple(_reaches(objects, changed, old, new)))
+
+
+def rendered(tree: Tree) -> dict[tuple[str, str], tuple[Raw, ...] | Blocked]:
+    """Return what each deployment becomes when its roll-out has ended, by environment and name.
+
+    These are the objects that it owns in the cluster, without what only the cluster knows (their
+    namespace and owner), or why nothing can be rendered.
+    """
+    return {
+        key: side.inputs.blocked or tuple(_as_in_git(raw) for raw in side.objects) for key, side in _sides(tree).items()
+    }
+
+
+def _as_in_git(raw: Raw) -> Raw:
+    kept = {key: value for key, value in raw["metadata"].items() if key not in ("namespace", "ownerReferences")}
+    return {**raw, "metadata": kept}
+
+
+def _reaches(
+    objects: Iterable[ObjectChange],
+    deployments: Iterable[DeploymentChange],
+    old: Mapping[tuple[str, str], _Side],
+    new: Mapping[tuple[str, str], _Side],
+) -> Iterator[Reach]:
+    sides = [{key: side.inputs for key, side in found.items()} for found in (old, new)]
+    restarted = {
+        (change.environment, change.name)
+        for change in deployments
+        if any(item.kind == "Deployment" and item.action == "replace" for item in change.objects)
+    }
+    for change in objects:
+        if change.kind in SHARED:
+            yield reach(change.kind, change.name, sides, restarted)
 
 
 def _of_git(before: Tree, after: Tree) -> Iterator[ObjectChange]:

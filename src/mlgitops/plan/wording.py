@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mlgitops.plan.difference import DeploymentChange, ObjectChange, Plan
     from mlgitops.plan.fields import FieldChange
+    from mlgitops.plan.reach import Reach
 
 _SIGNS: Final = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
 _WORDS: Final = {"create": "created", "update": "changed", "replace": "replaced", "delete": "deleted"}
 # Fields of one object, and characters of one value, that people still read.
 _FIELDS: Final = 40
 _VALUE: Final = 200
+# Deployments that are named where a runtime or policy changes.
+_USERS: Final = 10
 
 
 def text(plan: Plan) -> str:
@@ -24,6 +27,7 @@ def text(plan: Plan) -> str:
     if plan.empty:
         return "Nothing changes in the cluster."
     lines = [line for change in plan.objects for line in _object_lines(change, "")]
+    lines += ["", *(_reach(found, _plain) for found in plan.reaches)] if plan.reaches else []
     for change in plan.deployments:
         lines += ["", f"ModelDeployment {_place(change)}: {_versions(change)}; {_plain(change.how)}"]
         if change.blocked:
@@ -40,6 +44,7 @@ def markdown(plan: Plan) -> str:
     if plan.deployments:
         lines += ["| deployment | version | how |", "| --- | --- | --- |"]
         lines += [_row(change) for change in plan.deployments]
+    lines += [f"\n{_reach(found, _cell)}" for found in plan.reaches]
     for change in plan.deployments:
         if change.objects:
             lines += _folded(f"{_place(change)}: {_count(change.objects)}", change.objects)
@@ -62,6 +67,16 @@ def _versions(change: DeploymentChange) -> str:
     if change.blocked:
         return f"version {before} stays" if change.before else "nothing is served"
     return f"version {after}" if before == after else f"{before} → {after}"
+
+
+def _reach(found: Reach, safe: Callable[[str], str]) -> str:
+    users, pods = found.deployments, found.restarted
+    told = f"{found.kind} {safe(found.name)} is used by {len(users)} deployment{'s' if len(users) != 1 else ''}"
+    if not users:
+        return told
+    named = ", ".join(safe(name) for name in users[:_USERS])
+    more = f" and {len(users) - _USERS} more" if len(users) > _USERS else ""
+    return f"{told} ({named}{more}); {len(pods) or 'none'} of them {'gets' if len(pods) < 2 else 'get'} new pods"
 
 
 def _count(objects: tuple[ObjectChange, ...]) -> str:

@@ -18,7 +18,7 @@ from mlgitops.registry.canonical import write
 from mlgitops.registry.naming import Naming, history
 from mlgitops.registry.rules import validate
 from mlgitops.registry.single import stage, version
-from mlgitops.registry.tree import Entry, Tree, load, load_files, policy_name, read, read_files
+from mlgitops.registry.tree import Entry, Tree, applied_files, load, load_files, policy_name, read, read_files
 from mlgitops.registry.verdicts import Verdict, examine
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Settings",
     "Tree",
     "Verdict",
+    "applied_files",
     "edit",
     "examine",
     "history",

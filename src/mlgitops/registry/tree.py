@@ -172,6 +172,21 @@ def _sound(tree: Tree) -> Tree:
     return tree
 
 
+def applied_files(root: Path) -> dict[str, bytes]:
+    """Return the files of a folder's registry that are applied, by their path in the repository.
+
+    Raises:
+        NotFoundError: there is no folder ``registry``.
+        InvalidError: something in it is a symbolic link.
+    """
+    if not (root / layout.ROOT).is_dir():
+        raise NotFoundError(f"{root} has no folder {layout.ROOT}; make a registry with: mlgitops init {root}")
+    files, problems = _files_below(root)
+    if problems:
+        raise InvalidError(problems)
+    return files
+
+
 def _files_below(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
     """Read the applied files of a folder; what lies behind a symbolic link is not followed."""
     files: dict[str, bytes] = {}

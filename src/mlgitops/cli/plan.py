@@ -1,0 +1,116 @@
+"""``mlgitops plan``: what a merge would do to the clusters, from git alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlgitops.cli.output import inert
+from mlgitops.errors import MlgitopsError, NotFoundError
+
+if TYPE_CHECKING:
+    from mlgitops.git import Repository
+    from mlgitops.registry import Tree
+
+app = typer.Typer(help="Show what a merge would do.")
+
+_CHANGES = 2
+_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "~": typer.colors.YELLOW, "±": typer.colors.MAGENTA}
+
+
+class Form(StrEnum):
+    """How the plan is printed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
+@app.command()
+def plan(
+    base: Annotated[str, typer.Option(help="The branch or commit that the change shall be merged into.")] = "main",
+    pr: Annotated[int | None, typer.Option(help="The pull request; default: the work tree as it is.")] = None,
+    output: Annotated[Form, typer.Option("--output", "-o", help="How the plan is printed.")] = Form.text,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 0: no changes, 1: an error, 2: changes.")
+    ] = False,
+) -> None:
+    """Show the objects that a merge would make, change and delete, and how traffic would move.
+
+    Nothing is asked of a cluster. What would be merged is the work tree with its changes, or a
+    pull request; what others merged meanwhile is no part of it.
+
+    Examples:
+      mlgitops plan --base origin/main
+      mlgitops plan --pr 7 --output markdown
+    """
+    from mlgitops import plan as plans
+
+    try:
+        before, after = _pull(pr, base) if pr is not None else _work_tree(Path.cwd(), base)
+    except MlgitopsError as error:
+        if not detailed_exitcode:
+            raise
+        typer.echo(f"error: {inert(str(error))}", err=True)
+        raise typer.Exit(1) from error
+    found = plans.diff(before, after)
+    if output is Form.json:
+        typer.echo(json.dumps(found.to_json()))
+    else:
+        typer.echo(inert(found.markdown()) if output is Form.markdown else _coloured(inert(found.text())))
+    if detailed_exitcode and not found.empty:
+        raise typer.Exit(_CHANGES)
+
+
+def _pull(number: int, base: str) -> tuple[Tree, Tree]:
+    from mlgitops.bot.context import open_remote
+
+    remote = open_remote()
+    start = remote.fetch(base.removeprefix("origin/"))
+    return _trees(remote.repository, start, remote.forge.pull(number).head)
+
+
+def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
+    from mlgitops import registry
+    from mlgitops.git import Repository
+
+    repository = Repository.open(folder)
+    if repository.root is None:
+        raise NotFoundError(f"{folder} is a bare repository; name a pull request with --pr")
+    files, committed = registry.applied_files(repository.root), repository.tree("HEAD", registry.layout.ROOT)
+    changes: dict[str, bytes | None] = {
+        path: data for path, data in files.items() if path not in committed or committed[path] != data
+    }
+    changes |= {path: None for path in committed if registry.layout.is_applied(path) and path not in files}
+    # A commit that no branch names, because only commits can be merged.
+    head = repository.commit("HEAD", changes, "The work tree, for mlgitops plan") if changes else "HEAD"
+    try:
+        start = repository.resolve(base)
+    except NotFoundError:
+        # CI's clones have the branch they work on, and of the others what the remote had.
+        start = repository.resolve(f"refs/remotes/origin/{base}")
+    return _trees(repository, start, head)
+
+
+def _trees(repository: Repository, base: str, head: str) -> tuple[Tree, Tree]:
+    from mlgitops import registry
+
+    merged = repository.merge(base, head, "Plan")
+    return registry.load((repository, base)), registry.load((repository, merged))
+
+
+def _coloured(text: str) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return "\n".join(_coloured_line(line) for line in text.splitlines())
+
+
+def _coloured_line(line: str) -> str:
+    sign, space, _ = line.strip().partition(" ")
+    return typer.style(line, fg=_COLOURS[sign]) if space and sign in _COLOURS else line
