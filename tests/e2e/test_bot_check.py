@@ -395,6 +395,76 @@ def test_what_is_immutable_is_not_changed_by_deleting_it_first(world: World) -> 
     assert checked(world, by_hand(world, {path: files[path], runtime: files[runtime]}, "same")).passed
 
 
+MODEL, POLICY = layout.model("iris"), layout.policy("default")
+
+
+def changed_model(world: World, old: bytes, new: bytes) -> bytes:
+    data = world.remote.tree(world.main)[MODEL]
+    assert data.count(old) == 1, data
+    return data.replace(old, new)
+
+
+def test_a_change_of_who_judges_is_named_and_comes_alone(world: World) -> None:
+    registered(world, "a")
+    policy = world.remote.tree(world.main)[POLICY]
+    world.commit({layout.policy("lax"): policy.replace(b"name: default", b"name: lax")})
+    stage = ModelStage(Metadata("iris.staging"), ModelStageSpec(Reference("iris"), "staging", "1"))
+    changes = {
+        "policy default": {POLICY: policy.replace(b'min: "0.9"', b'min: "0.1"')},
+        "policy lax instead of default for iris": {MODEL: changed_model(world, b"name: default", b"name: lax")},
+        "the stages of iris: staging, production (after staging) become staging, production": {
+            MODEL: changed_model(world, b"\n    after:\n    - staging", b"")
+        },
+        "mlgitops.toml": {"mlgitops.toml": world.remote.tree(world.main)["mlgitops.toml"] + b"# x\n"},
+    }
+    for index, (told, files) in enumerate(changes.items()):
+        alone = checked(world, by_hand(world, {**files, "CODEOWNERS": b"# rendered\n"}, f"alone-{index}"))
+        assert alone.passed, alone.text()
+        assert reason(alone, "judges").startswith(f"changes who judges: {told}")
+        both = checked(world, by_hand(world, {**files, STAGING: registry.write(stage)}, f"both-{index}"))
+        assert outcomes(both)["judges"] is Outcome.FAIL
+        assert f"a pull request of its own, without {STAGING}" in reason(both, "judges")
+
+
+def test_a_stage_that_no_gate_judges_is_named_when_it_comes_and_keeps_its_order(world: World) -> None:
+    registered(world, "a")
+    policy = world.remote.tree(world.main)[POLICY]
+    applies = b"spec:\n  appliesTo:\n    stages: [staging, production]\n"
+    world.commit({POLICY: policy.replace(b"spec:\n", applies)})
+    new = b"- name: canary\n    after:\n    - production\n  - name: staging"
+    files = {MODEL: changed_model(world, b"- name: staging", new)}
+    alone = checked(world, by_hand(world, files))
+    assert alone.passed and "no gate judges canary" in reason(alone, "judges")
+    stage = ModelStage(Metadata("iris.canary"), ModelStageSpec(Reference("iris"), "canary", "1"))
+    both = checked(world, by_hand(world, {**files, layout.stage("iris", "canary"): registry.write(stage)}, "both"))
+    assert outcomes(both)["judges"] is Outcome.FAIL
+    assert "has not been in production" in reason(both, "order")
+
+
+def test_a_stage_goes_with_its_line_in_the_model_and_its_file(world: World) -> None:
+    registered(world, "a")
+    stage = ModelStage(Metadata("iris.production"), ModelStageSpec(Reference("iris"), "production", "1"))
+    path = layout.stage("iris", "production")
+    world.commit({path: registry.write(stage)})
+    model = changed_model(world, b"\n  - name: production\n    after:\n    - staging", b"")
+    report = checked(world, by_hand(world, {MODEL: model, path: None}))
+    assert report.passed, report.text()
+
+
+def test_a_model_that_is_written_anew_cannot_choose_another_policy_on_the_way(world: World) -> None:
+    registered(world, "a")
+    policy = world.remote.tree(world.main)[POLICY]
+    world.commit({layout.policy("lax"): policy.replace(b"name: default", b"name: lax")})
+    lax, files = changed_model(world, b"name: default", b"name: lax"), world.remote.tree(world.main)
+    paths = [path for path in files if path.startswith("registry/models/iris/")]
+    gone = checked(world, by_hand(world, dict.fromkeys(paths), "gone"))
+    assert gone.passed and "iris, which goes" in reason(gone, "judges")
+    kept = {path: files[path] for path in paths}
+    world.commit(dict.fromkeys(paths))
+    report = checked(world, by_hand(world, {**kept, MODEL: lax}))
+    assert outcomes(report)["judges"] is Outcome.FAIL
+
+
 def test_an_edited_version_is_refused(world: World) -> None:
     registered(world, "a")
     path = layout.version("iris", 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mlgitops import plan, registry
 from mlgitops.bot.additions import additions
 from mlgitops.bot.case import Case, Question
+from mlgitops.bot.judges import judges
 from mlgitops.bot.moves import moves
 from mlgitops.bot.report import MARKER, Report
 from mlgitops.errors import MlgitopsError, OutsideError, Problem
@@ -31,7 +32,7 @@ def check(question: Question) -> Report:
     after = registry.read((repository, merged))
     problems = tuple(registry.validate(after, before))
     case = Case(question, before, after, frozenset(repository.changed(question.base, merged)))
-    subjects = (*additions(case), *moves(case))
+    subjects = (*judges(case), *additions(case), *moves(case))
     changed = None if problems else plan.diff(before, after)
     return Report(
         base=question.base,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mlgitops.api import Model
+from mlgitops.registry import layout
 from mlgitops.registry.tree import Tree
 
 FILE: Final = "CODEOWNERS"
@@ -33,12 +34,15 @@ def render(tree: Tree, admins: Iterable[str]) -> str:
     lines = ["# Rendered from spec.owners of the models; the last line that matches a file counts."]
     if wanted:
         lines += [f"* {wanted}"]
+    models = sorted(tree.all(Model), key=lambda model: model.metadata.name)
     lines += [
         f"/registry/models/{model.metadata.name}/ {_handles(model.spec.owners)}"
-        for model in sorted(tree.all(Model), key=lambda model: model.metadata.name)
+        for model in models
         if model.spec.owners
     ]
     if wanted:
+        # A model's file says by which policy and in which order it is judged, and who owns the rest.
+        lines += [f"/{layout.model(model.metadata.name)} {wanted}" for model in models if model.spec.owners]
         lines += [f"{path} {wanted}" for path in _ADMIN_PATHS]
     return "\n".join(lines) + "\n"
 
