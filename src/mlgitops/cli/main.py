@@ -26,6 +26,7 @@ VERBS = {
     "render": "render",
     "runs": "runs",
     "search": "search",
+    "compare": "compare",
     "push": "push",
     "propose": "propose",
     "evaluate": "evaluate",

@@ -1,0 +1,92 @@
+"""Curves of several runs: as characters for a terminal, as SVG for a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlgitops.tracking.query.comparison import Curve
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+NOT_FINITE = "!"
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933")
+_WIDTH, _HEIGHT = 640, 200  # pixels of a chart
+_MOST_POINTS = 1_000  # of one line of a chart
+
+
+def blocks(curve: Curve, width: int) -> tuple[str, ...]:
+    """Return a line for each run, all on the same scale; a column is the mean of its points.
+
+    A column without points is blank; one whose points are all NaN or infinite is ``!``.
+    """
+    return tuple("".join(map(_block, _columns(curve, points, width))) for points in curve.series)
+
+
+def svg(curve: Curve) -> str:
+    """Return a chart with a line for each run in the colours of ``COLORS``; it holds no text of a record."""
+    low, high = curve.values
+    first, last = curve.steps
+    lines = []
+    for number, points in enumerate(curve.series):
+        color = COLORS[number % len(COLORS)]
+        for part in _parts(_thinned([*points])):
+            where = " ".join(
+                f"{_scaled(step, first, last) * _WIDTH:.1f},{(1 - _scaled(value, low, high)) * _HEIGHT:.1f}"
+                for step, value in part
+            )
+            shape = f'<polyline points="{where}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+            if len(part) == 1:
+                x, y = where.split(",")
+                shape = f'<circle cx="{x}" cy="{y}" r="2.5" fill="{color}"/>'
+            lines.append(shape)
+    return f'<svg viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}" role="img">{"".join(lines)}</svg>'
+
+
+def _columns(curve: Curve, points: Sequence[tuple[int, float]], width: int) -> list[float | None]:
+    """Return the height of each column from 0 to 1: None without points, NaN without finite ones."""
+    low, high = curve.values
+    first, last = curve.steps
+    columns: list[list[float]] = [[] for _ in range(min(width, last - first + 1))]
+    for step, value in points:
+        columns[min(len(columns) - 1, int(_scaled(step, first, last) * len(columns)))].append(value)
+    heights: list[float | None] = []
+    for values in columns:
+        finite = [_scaled(value, low, high) for value in values if math.isfinite(value)]
+        heights.append(sum(finite) / len(finite) if finite else math.nan if values else None)
+    return heights
+
+
+def _block(height: float | None) -> str:
+    if height is None:
+        return " "
+    return NOT_FINITE if math.isnan(height) else BLOCKS[min(len(BLOCKS) - 1, int(height * len(BLOCKS)))]
+
+
+def _scaled(value: float, low: float, high: float) -> float:
+    # Half of each first: the distance of two finite numbers may be infinite.
+    return (value / 2 - low / 2) / (high / 2 - low / 2) if high / 2 - low / 2 > 0 else 0.5
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Keep of every stretch of points the first lowest and the first highest, in order, so that no peak is lost."""
+    size = math.ceil(len(points) / (_MOST_POINTS / 2))
+    if size <= 2:
+        return points
+    kept = []
+    for start in range(0, len(points), size):
+        stretch = [point for point in points[start : start + size] if math.isfinite(point[1])] or points[start:][:1]
+        kept += sorted({min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])})
+    return kept
+
+
+def _parts(points: list[tuple[int, float]]) -> list[list[tuple[int, float]]]:
+    """Return the stretches between values that are not finite."""
+    parts: list[list[tuple[int, float]]] = [[]]
+    for point in points:
+        if math.isfinite(point[1]):
+            parts[-1].append(point)
+        elif parts[-1]:
+            parts.append([])
+    return [part for part in parts if part]

@@ -1,0 +1,151 @@
+"""Several runs side by side: what each says of everything that one of them says, and their curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlgitops.errors import InputError
+from mlgitops.tracking.points import read_points
+from mlgitops.tracking.query.parser import milliseconds
+from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
+
+Value = Scalar | MetricSummary
+_MOST_LISTED = 20  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing and what each run says of it, None where a run says nothing.
+
+    ``group`` is run, params, metrics, tags, data or code. A metric's value is its summary.
+    """
+
+    group: str
+    name: str
+    values: tuple[Value, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether two of the runs say different things; NaN is equal to itself here."""
+        return len({repr(value) for value in self.values}) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A metric's points in each run, as pairs of step and value in order of step."""
+
+    metric: str
+    series: tuple[tuple[tuple[int, float], ...], ...]
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The lowest and the highest step."""
+        found = [step for points in self.series for step, _ in points]
+        return (min(found), max(found)) if found else (0, 0)
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The lowest and the highest value that is a finite number."""
+        found = [value for points in self.series for _, value in points if math.isfinite(value)]
+        return (min(found), max(found)) if found else (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs in the order that was asked for, and the rows of all of them."""
+
+    runs: tuple[RunRecord, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def differing(self) -> tuple[Row, ...]:
+        """The rows in which the runs differ."""
+        return tuple(row for row in self.rows if row.differs)
+
+
+def compare(runs: Sequence[RunRecord]) -> Comparison:
+    """Return what runs say, side by side.
+
+    Raises:
+        InputError: there are fewer than two different runs.
+    """
+    if len({run.folder.resolve() for run in runs}) < max(2, len(runs)):
+        raise InputError("a comparison needs two or more different runs; see which there are: mlgitops runs")
+    rows: list[Row] = []
+    for group, say in _GROUPS.items():
+        said = [say(run) for run in runs]
+        names = dict.fromkeys(name for saying in said for name in saying)
+        ordered = names if group in ("run", "code") else sorted(names)
+        rows += [Row(group, name, tuple(saying.get(name) for saying in said)) for name in ordered]
+    return Comparison(tuple(runs), tuple(rows))
+
+
+def with_curves(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return the metrics that have several points in one of the runs, in order of name."""
+    return tuple(sorted({name for run in runs for name, summary in run.metrics.items() if summary.count > 1}))
+
+
+def curves(runs: Sequence[RunRecord], metrics: Sequence[str]) -> tuple[Curve, ...]:
+    """Read the points of metrics.
+
+    Raises:
+        InputError: no run has one of the metrics; the message names those that there are.
+    """
+    known = sorted({name for run in runs for name in run.metrics})
+    for name in metrics:
+        if name not in known:
+            listed = ", ".join(map(ascii, known[:_MOST_LISTED])) or "none"
+            raise InputError(f"none of these runs has a metric {name!a}; they have: {listed}")
+    if not metrics:
+        return ()
+    points = [_points(run, set(metrics)) for run in runs]
+    return tuple(Curve(name, tuple(tuple(sorted(of_run[name])) for of_run in points)) for name in metrics)
+
+
+def _points(run: RunRecord, wanted: set[str]) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {name: [] for name in wanted}
+    for point in read_points(run.folder):
+        if point.metric in wanted:
+            found[point.metric].append((point.step, point.value))
+    return found
+
+
+def _of_run(run: RunRecord) -> Mapping[str, Value]:
+    started, finished = milliseconds(run.started_at), milliseconds(run.finished_at or "")
+    seconds = (finished - started) / 1000 if started is not None and finished is not None else None
+    return {
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "started_at": run.started_at,
+        "seconds": seconds,
+        "problems": "; ".join(run.problems) or None,
+    }
+
+
+def _of_code(run: RunRecord) -> Mapping[str, Value]:
+    if run.source is None:
+        return {}
+    source = run.source
+    return {
+        "repository": source.repository or None,
+        "commit": source.commit or None,
+        "dirty": source.dirty,
+        "entry_point": source.entry_point or None,
+    }
+
+
+def _of_data(run: RunRecord) -> Mapping[str, Value]:
+    return {f"{data.context}: {data.name}" if data.context else data.name: data.digest for data in run.datasets}
+
+
+_GROUPS: dict[str, Callable[[RunRecord], Mapping[str, Value]]] = {
+    "run": _of_run,
+    "params": lambda run: run.params,
+    "metrics": lambda run: run.metrics,
+    "tags": lambda run: run.tags,
+    "data": _of_data,
+    "code": _of_code,
+}

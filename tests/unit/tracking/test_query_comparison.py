@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from mlgitops import tracking
+from mlgitops.errors import InputError
+from mlgitops.tracking import RunRecord
+from mlgitops.tracking.query.comparison import compare, curves, with_curves
+from mlgitops.tracking.run import Run
+
+
+def a_run(root: Path, name: str, params: dict[str, object], losses: list[float]) -> RunRecord:
+    run = Run(name, "experiment", {"team": "flowers"}, root)
+    run.log_params(params)
+    for loss in losses:
+        run.log_metric("loss", loss)
+    run.end()
+    return tracking.read(run.folder)
+
+
+def test_only_what_differs_is_differing(root: Path) -> None:
+    first = a_run(root, "same", {"C": 1, "solver": "saga"}, [1.0])
+    second = a_run(root, "same", {"C": 2, "solver": "saga", "only": None}, [1.0])
+    found = compare([first, second])
+    differing = {(row.group, row.name): row.values for row in found.differing if row.group != "run"}
+    assert differing == {("params", "C"): (1, 2)}
+    everything = {(row.group, row.name) for row in found.rows}
+    assert {("params", "solver"), ("params", "only"), ("tags", "team"), ("metrics", "loss")} <= everything
+
+
+def test_a_number_and_its_text_differ_and_nan_does_not_differ_from_itself(root: Path) -> None:
+    runs = [a_run(root, "run", {"C": value}, [math.nan]) for value in (1, "1")]
+    assert [row.name for row in compare(runs).differing if row.group in ("params", "metrics")] == ["C"]
+
+
+def test_curves_have_each_runs_points_in_order_of_step(root: Path) -> None:
+    first = a_run(root, "first", {}, [3.0, 2.0])
+    run = Run("second", "experiment", {}, root)
+    run.log_metric("loss", 1.0, step=9)
+    run.log_metric("loss", -math.inf, step=4)
+    run.log_metric("other", 1.0)
+    run.end()
+    runs = [first, tracking.read(run.folder)]
+    assert with_curves(runs) == ("loss",)
+    (curve,) = curves(runs, ["loss"])
+    assert curve.series == (((0, 3.0), (1, 2.0)), ((4, -math.inf), (9, 1.0)))
+    assert (curve.steps, curve.values) == ((0, 9), (1.0, 3.0))
+    with pytest.raises(InputError, match="none of these runs has a metric 'lss'; they have: 'loss', 'other'"):
+        curves(runs, ["lss"])
+
+
+def test_one_run_or_the_same_run_twice_is_no_comparison(root: Path) -> None:
+    run = a_run(root, "run", {}, [])
+    for runs in ([run], [run, run]):
+        with pytest.raises(InputError, match="two or more different runs"):
+            compare(runs)
