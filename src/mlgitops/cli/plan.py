@@ -101,6 +101,9 @@ def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
 def _trees(repository: Repository, base: str, head: str) -> tuple[Tree, Tree]:
     from mlgitops import registry
 
+    if repository.merge_base(base, head) is None:
+        shallow = "; this clone is shallow, run: git fetch --unshallow" if repository.is_shallow else ""
+        raise NotFoundError(f"{head[:12]} and {base[:12]} have no common commit, so nothing says what changed{shallow}")
     merged = repository.merge(base, head, "Plan")
     return registry.load((repository, base)), registry.load((repository, merged))
 

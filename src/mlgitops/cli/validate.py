@@ -39,7 +39,8 @@ def validate(
         typer.echo(json.dumps({"ok": not problems, "objects": verdict.objects, "problems": found}))
     else:
         for problem in problems:
-            typer.echo(inert(str(problem)))
+            # A line each, whatever a file's name or text has in it.
+            typer.echo(inert(str(problem)).replace("\n", "\\n"))
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}" if problems else "no problems"
         typer.echo(f"{verdict.objects} objects read, {count}", err=bool(problems))
     if problems:

@@ -70,6 +70,8 @@ def _checks(kind: str) -> tuple[Check, Check | None]:
 def _unknown_kind(kind: Any) -> str:
     if kind is None:
         return f"is missing; expected one of {', '.join(api.KINDS)}"
+    if kind == "List":
+        return "is a list of objects; write each of its items into a file of its own"
     near = difflib.get_close_matches(str(kind), api.KINDS, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(api.KINDS)}"
     return f"{kind!r} is none of ours; {hint}"

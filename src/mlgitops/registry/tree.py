@@ -201,7 +201,13 @@ def _files_below(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
             if entry.is_symlink():
                 problems.append(_link(path))
             elif entry.is_dir():
-                folders.append(path)
+                if os.path.lexists(f"{entry.path}/.git"):
+                    # A clone of this repository would find an empty folder.
+                    problems.append(
+                        Problem(path, 0, "", "is a repository of its own; a registry holds plain files only")
+                    )
+                else:
+                    folders.append(path)
             elif entry.is_file() and layout.is_applied(path):
                 with open(entry.path, "rb") as file:
                     # One byte more than an object may have: whoever judges it sees that it is too large.
