@@ -122,6 +122,7 @@ class RolloutStatus:
     step_started_at: str
     step: int = 0
     weight: int = 0
+    returning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +149,18 @@ class ServedRevision:
 
 @dataclass(frozen=True, slots=True)
 class RetiringRevision:
-    """A revision that serves no more but keeps its pods until an RFC 3339 time, so that going back is quick."""
+    """A revision that serves no more but keeps its pods until an RFC 3339 time, so that going back is quick.
+
+    ``proven`` says that it served all traffic until another replaced it, and was not itself what
+    somebody went back from.
+    """
 
     revision: str
     version: str
     digest: str
     replicas: int = 0
     until: str | None = None
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

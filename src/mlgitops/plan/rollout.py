@@ -109,9 +109,12 @@ def _serve_rejected(inputs: Inputs, status: DeploymentStatus) -> bool:
 def _begin(inputs: Inputs, target: Revision, status: DeploymentStatus, now: datetime) -> DeploymentStatus:
     spec = inputs.deployment.spec
     first = status.active is None
-    # Pods that are still there in full number have proved themselves: going back to them needs no canary.
-    warm = any(old.revision == target.name and old.replicas >= spec.replicas for old in status.retiring)
-    at_once = first or warm or inputs.override is not None or spec.rollout.strategy != "Canary"
+    # What served until it was replaced, and still has all its pods, needs no canary to serve again. What was
+    # rolled back from or refused does: it was just judged bad.
+    returning = any(
+        old.revision == target.name and old.proven and old.replicas >= spec.replicas for old in status.retiring
+    )
+    at_once = first or returning or inputs.override is not None or spec.rollout.strategy != "Canary"
     retiring = tuple(
         # What was kept in case of a return gives its place to the new roll-out.
         replace(old, until=min(old.until, stamp(now + DRAIN))) if old.until else old
@@ -128,6 +131,7 @@ def _begin(inputs: Inputs, target: Revision, status: DeploymentStatus, now: date
             weight=ALL if first else 0,
             started_at=stamp(now),
             step_started_at=stamp(now),
+            returning=returning,
         ),
         retiring=retiring,
         last_failure=None,
@@ -226,13 +230,14 @@ def _abandon(inputs: Inputs, status: DeploymentStatus) -> DeploymentStatus:
 
 
 def _complete(inputs: Inputs, status: DeploymentStatus, now: datetime) -> DeploymentStatus:
-    assert status.target is not None
-    served, before = status.target, status.active
+    assert status.rollout is not None and status.target is not None
+    served, before, proven = status.target, status.active, not status.rollout.returning
     retiring = _but(status, served.revision)
     if before:
         until = stamp(now + max(DRAIN, duration(inputs.deployment.spec.rollout.keep_previous)))
         size = inputs.deployment.spec.replicas
-        retiring += (RetiringRevision(before.revision, before.version, before.digest, replicas=size, until=until),)
+        left = RetiringRevision(before.revision, before.version, before.digest, size, until, proven=proven)
+        retiring += (left,)
     entry = ServedRevision(served.revision, served.version, served.digest, stamp(now))
     return replace(
         status,

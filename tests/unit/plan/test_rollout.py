@@ -118,6 +118,39 @@ def test_a_revert_to_a_version_that_is_no_longer_warm_is_a_canary(serving: World
     assert serving.serves() == {"2": 90, "1": 10}
 
 
+def test_what_was_rolled_back_from_comes_again_by_canary_though_its_pods_are_warm(serving: World) -> None:
+    serving.promote(2)
+    serving.run(300)
+    serving.promote(1)
+    serving.run(30)
+    assert serving.sizes() == {"1": 4, "2": 4}, "both are warm"
+    serving.promote(2)
+    serving.run()
+    assert serving.serves() == {"1": 90, "2": 10}
+
+
+def test_one_may_return_again_to_what_was_promoted_again(serving: World) -> None:
+    for number in (2, 1, 2):
+        serving.promote(number)
+        serving.run(300)
+    assert serving.serves() == {"2": 100}
+    serving.promote(1)
+    serving.run()
+    assert serving.serves() == {"1": 100}
+
+
+def test_a_refused_revision_is_tried_again_by_canary(serving: World) -> None:
+    alone = World(deployment(replicas=1))
+    alone.run()
+    alone.promote(2)
+    alone.run(BEGINNING_OF_A_CANARY)
+    alone.promote(1)
+    alone.run()
+    alone.promote(2)
+    alone.run()
+    assert alone.serves() == {"1": 90, "2": 10}
+
+
 def test_a_revert_during_a_rollout_gives_all_traffic_back_at_once(serving: World) -> None:
     serving.promote(2)
     serving.run(BEGINNING_OF_A_CANARY)
