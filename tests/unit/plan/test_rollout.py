@@ -139,7 +139,7 @@ def test_one_may_return_again_to_what_was_promoted_again(serving: World) -> None
     assert serving.serves() == {"1": 100}
 
 
-def test_a_refused_revision_is_tried_again_by_canary(serving: World) -> None:
+def test_a_revision_that_was_abandoned_is_tried_again_by_canary() -> None:
     alone = World(deployment(replicas=1))
     alone.run()
     alone.promote(2)
