@@ -117,12 +117,17 @@ def actor() -> str:
     return os.environ.get("MLGITOPS_ACTOR") or getpass.getuser()
 
 
+def key_file(config: Config) -> Path:
+    """Return where the evaluator's private key lies, or would lie."""
+    chosen = config.get("signing.key")
+    name = config.get("registry.name") or "default"
+    return Path(chosen) if chosen else settings.config_dir() / "keys" / f"{name}.key"
+
+
 def signing_key(config: Config) -> Key:
     """Return the evaluator's private key.
 
     Raises:
         NotFoundError: there is none at ``MLGITOPS_SIGNING_KEY`` or in the user's configuration.
     """
-    chosen = config.get("signing.key")
-    name = config.get("registry.name") or "default"
-    return Key.load(Path(chosen) if chosen else settings.config_dir() / "keys" / f"{name}.key")
+    return Key.load(key_file(config))

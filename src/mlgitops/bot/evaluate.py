@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgitops import artifacts, digest
+from mlgitops import artifacts, config, digest
 from mlgitops.api import ModelVersion
 from mlgitops.bot import find, sandbox
-from mlgitops.bot.context import Context, signing_key
+from mlgitops.bot.context import Context, key_file, signing_key
 from mlgitops.bot.losses import Metric, metrics
-from mlgitops.errors import InputError, require
+from mlgitops.errors import CheckFailedError, InputError, require
 from mlgitops.evidence import Statement, sign
 from mlgitops.promotion import EVALUATED
 
@@ -67,10 +67,12 @@ def evaluate(
         rows_file, name = _dataset(dataset, Path(scratch))
         roles = {"challenger": challenger} | ({"champion": champion} if champion else {})
         candidates = {role: _candidate(context, found, Path(scratch) / role) for role, found in roles.items()}
-        scores = sandbox.score(candidates, rows_file, target)
+        dataset_digest = digest.of_file(rows_file)
+        scores = sandbox.score(candidates, rows_file, target, hidden=(key_file(context.config), config.config_dir()))
         measured = {role: metrics(columns) for role, columns in scores.columns.items()}
         losses, losses_digest = _keep_losses(context, challenger, scores)
-        dataset_digest = digest.of_file(rows_file)
+        if digest.of_file(rows_file) != dataset_digest:
+            raise CheckFailedError(f"data set {name} changed while it was evaluated on; evaluate again")
     predicate = {
         "model": model,
         "version": version,
@@ -81,7 +83,7 @@ def evaluate(
         else None,
         "dataset": {"name": name, "digest": dataset_digest, "rows": scores.rows},
         "losses": {"uri": losses, "digest": losses_digest},
-        "sandbox": {"networkCut": scores.network_cut},
+        "sandbox": {"networkCut": scores.network_cut, "secretsHidden": scores.secrets_hidden},
     }
     statement = Statement(
         predicate_type=EVALUATED,

@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import csv, parquet
 
-from mlgitops.bot import sandbox
+from mlgitops.bot import sandbox, scorer
 from mlgitops.errors import CheckFailedError, OutsideError
 
 PROBE = """
-import json, os, socket, sys
+import ctypes, json, os, socket, sys
 from mlgitops.bot.scorer import confine
-found = {"cut": confine(8 << 30, 60), "environment": sorted(os.environ)}
+confined = confine(8 << 30, 60, sys.argv[2:])
+found = {"cut": confined.network_cut, "hidden": confined.secrets_hidden, "environment": sorted(os.environ)}
 try:
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(server.getsockname(), timeout=2).close()
@@ -29,6 +32,16 @@ try:
     found["file"] = True
 except OSError:
     found["file"] = False
+def readable(path):
+    try:
+        with open(path, "rb") as file:
+            return bool(file.read())
+    except OSError:
+        return False
+found["seen"] = [path for path in sys.argv[2:] if readable(path) or os.path.isdir(path) and os.listdir(path)]
+found["parent"] = readable(f"/proc/{os.getppid()}/environ")
+libc = ctypes.CDLL(None)
+found["uncovered"] = [path for path in sys.argv[2:] if libc.umount2(path.encode(), 2) == 0]
 print(json.dumps(found))
 """
 
@@ -41,6 +54,25 @@ def test_a_confined_process_writes_no_file_and_reaches_no_network(tmp_path: Path
     assert found["file"] is False
     # Some kernels let nobody cut the network; then the answer says so, and the statement with it.
     assert found["network"] is not found["cut"]
+
+
+def test_a_confined_process_sees_no_keys_and_cannot_look_into_its_parent(tmp_path: Path) -> None:
+    keys, key = tmp_path / "keys", tmp_path / "evaluator.key"
+    keys.mkdir()
+    (keys / "default.key").write_text("secret")
+    key.write_text("secret")
+    with sandbox._closed():
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", PROBE, str(tmp_path / "out"), str(keys), str(key)],
+            capture_output=True,
+            env={"PATH": os.defpath},
+        )
+    found = json.loads(done.stdout)
+    assert found["parent"] is False
+    assert found["uncovered"] == []
+    # Some kernels let nobody make a namespace; then the answer says so, and the statement with it.
+    assert (found["seen"] == []) is found["hidden"]
+    assert key.read_text() == "secret" and (keys / "default.key").read_text() == "secret"
 
 
 def candidate(folder: Path) -> dict[str, sandbox.Candidate]:
@@ -68,15 +100,43 @@ def test_a_child_that_runs_out_of_memory_takes_nobody_with_it(tmp_path: Path, mo
         sandbox.score(candidate(tmp_path), table, "target")
 
 
+def test_code_of_a_package_is_not_run_where_the_network_could_not_be_cut(tmp_path: Path) -> None:
+    request = {"allowCode": True, "dataset": str(tmp_path / "rows.csv")}
+    with pytest.raises(PermissionError, match="allowCode"):
+        scorer.score(request, scorer.Confined(network_cut=False, secrets_hidden=True))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_an_answer_for_more_or_fewer_rows_than_the_data_set_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"rows{suffix}"
+    write = csv.write_csv if suffix == ".csv" else parquet.write_table
+    write(pa.table({"a": [1, 2, 3], "target": [0, 1, 0]}), path)
+    answer = {
+        "rows": 2,
+        "columns": {"challenger": {"correct": [1.0, 1.0]}},
+        "networkCut": True,
+        "secretsHidden": True,
+    }
+    # A package that runs code can answer for itself whatever it likes: this Python does.
+    liar = tmp_path / "python"
+    liar.write_text(f"#!/bin/sh\ncat > /dev/null\necho '{json.dumps(answer)}'\n")
+    liar.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(liar))
+    with pytest.raises(CheckFailedError, match="answered for 2 rows, the data set has 3"):
+        sandbox.score(candidate(tmp_path), path, "target")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
-        {"rows": 2, "columns": {}, "networkCut": True},
-        {"rows": 2, "columns": {"challenger": {"correct": [1.0]}}, "networkCut": True},
-        {"rows": 1, "columns": {"challenger": {"correct": [float("nan")]}}, "networkCut": True},
-        {"rows": 1, "columns": {"challenger": {"correct": ["1.0"]}}, "networkCut": True},
-        {"rows": 1, "columns": {"challenger": {}, "extra": {}}, "networkCut": True},
-        {"rows": 1, "columns": [], "networkCut": True},
+        {"rows": 2, "columns": {}, "networkCut": True, "secretsHidden": True},
+        {"rows": 2, "columns": {"challenger": {"correct": [1.0]}}, "networkCut": True, "secretsHidden": True},
+        {"rows": 1, "columns": {"challenger": {"correct": [float("nan")]}}, "networkCut": True, "secretsHidden": True},
+        {"rows": 1, "columns": {"challenger": {"correct": ["1.0"]}}, "networkCut": True, "secretsHidden": True},
+        {"rows": 1, "columns": {"challenger": {}, "extra": {}}, "networkCut": True, "secretsHidden": True},
+        {"rows": 1, "columns": [], "networkCut": True, "secretsHidden": True},
         {"rows": 1, "columns": {"challenger": {"correct": 7}}},
         [],
         "x",
