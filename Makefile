@@ -71,8 +71,9 @@ e2e: setup servers ## Tests of the whole loop
 bench: setup ## Measure: make bench NAME=tracking
 	@$(BIN)/python bench/run $(or $(NAME),tracking) $(ARGS)
 
-generate: $(VENV)/.synced ## Write docs/reference/ from crds/ and the command line
+generate: $(VENV)/.synced ## Write docs/reference/ and schemas/ from crds/ and the command line
 	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/schemas.py
 
 lock: $(VENV)/.synced ## Renew requirements.lock after a change of pyproject.toml
 	@$(UV) pip compile pyproject.toml --quiet --all-extras --group dev --universal --python-version 3.11 \

@@ -15,7 +15,7 @@ from mlgitops.api import names
 from mlgitops.config import FILE
 from mlgitops.errors import InputError
 from mlgitops.files import write_atomic
-from mlgitops.registry import layout, owners
+from mlgitops.registry import editor, layout, owners
 from mlgitops.registry.tree import Tree
 
 STAGES: Final = ("staging", "production")
@@ -46,17 +46,19 @@ class Settings:
 def scaffold(folder: Path, settings: Settings) -> tuple[Path, ...]:
     """Write a new registry repo into a folder and return the files that are new.
 
-    A file that is there with the same content stays.
+    A file that is there with the same content stays; schemas of another release are renewed.
 
     Raises:
         InputError: a setting cannot be written, or a file is there with other content;
             then nothing is written.
     """
     wanted = {folder / path: text.encode() for path, text in contents(settings).items()}
-    differing = sorted(str(path) for path, data in wanted.items() if path.exists() and path.read_bytes() != data)
-    if differing:
-        raise InputError(f"{', '.join(differing)} exist with other content; init writes only what is not there")
-    new = tuple(path for path in wanted if not path.exists())
+    differing = {path for path, data in wanted.items() if path.exists() and path.read_bytes() != data}
+    generated = {folder / path for path in editor.files()}
+    if differing - generated:
+        names_of = ", ".join(sorted(map(str, differing - generated)))
+        raise InputError(f"{names_of} exist with other content; init writes only what is not there")
+    new = tuple(path for path in wanted if path in differing or not path.exists())
     for path in new:
         write_atomic(path, wanted[path])
     return new
@@ -83,6 +85,7 @@ def contents(settings: Settings) -> dict[str, str]:
         ".github/workflows/mlgitops.yaml": github,
         ".gitea/workflows/mlgitops.yaml": github,
         ".gitlab-ci.yml": _template("gitlab.yaml", values),
+        **editor.files(),
         # git keeps no empty folder, and a cluster that follows one must find it.
         **{f"{path}/.gitkeep": "" for path in keep},
     }

@@ -1,0 +1,30 @@
+"""Writes schemas/: the editors' JSON Schema of each kind, from crds/.
+
+Usage: python tools/schemas.py
+
+They are committed, so that an editor can use them from where the code is read; a unit test
+compares them with what this would write.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlgitops.files import write_atomic
+from mlgitops.registry import editor
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Write every schema and remove those of kinds that are gone."""
+    wanted = editor.files()
+    for path, text in wanted.items():
+        write_atomic(ROOT / path, text.encode())
+    for path in (ROOT / editor.FOLDER).glob("*.json"):
+        if path.relative_to(ROOT).as_posix() not in wanted:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
