@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from cluster.stand import NAME, operator, standing
 from cluster.waiting import asynchronous, until
-from mlgitops import kube
+from mlgitops import kube, plan
 from mlgitops.api.deployment import RolloutSpec, RolloutStep
 from mlgitops.local.cluster import Cluster
 from mlgitops.operator import kinds
+from mlgitops.plan import labels
 from worlds.rollout import digest
 
 QUICK = RolloutSpec(steps=(RolloutStep(10, "1s"), RolloutStep(50, "1s")), keep_previous="1s")
@@ -140,6 +142,34 @@ async def test_an_object_of_somebody_else_is_not_taken_over(api_server: Cluster,
         await stand.until_condition("Stalled", "True/NameTaken")
         service = await stand.session.get(kube.SERVICES, NAME, namespace)
         assert service["spec"]["selector"] == {"app": "mine"}
+
+
+@asynchronous
+async def test_a_taken_name_stops_the_new_revision_and_keeps_up_the_old_one(
+    api_server: Cluster, namespace: str
+) -> None:
+    async with standing(api_server, namespace) as stand, operator(stand):
+        await stand.commit(rollout=QUICK)
+        await stand.until_served(1)
+        deployment = await stand.deployment()
+        old = next(name for kind, name in await stand.children() if kind == "PodDisruptionBudget")
+        stand.git.stages["production"] = "2"
+        revision = plan.render(plan.resolve(deployment, stand.git, datetime.now(UTC)))
+        metadata = {"name": labels.child_name(NAME, revision.name), "namespace": namespace, "labels": {"app": "mine"}}
+        spec = {"selector": {"app": "mine"}, "ports": [{"port": 80}]}
+        await stand.session.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+        await stand.promote(2)
+        await stand.until_condition("Stalled", "True/NameTaken")
+        await stand.session.delete(kube.POD_DISRUPTION_BUDGETS, old, namespace)
+
+        async def restored() -> bool:
+            return ("PodDisruptionBudget", old) in await stand.children()
+
+        await until(restored, "what the active revision lost is made again")
+        assert await stand.serves() == {"1": 100}
+        assert await stand.sizes() == {"1": 2}
+        await stand.session.delete(kube.SERVICES, metadata["name"], namespace)
+        await stand.until_served(2)
 
 
 @asynchronous

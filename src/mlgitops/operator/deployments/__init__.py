@@ -21,6 +21,8 @@ from mlgitops.operator.runtime import Context, Controller, Result, Stalled
 # Seconds until a name that somebody else's object has is looked at again.
 _NAME_TAKEN_AGAIN = 5.0
 
+_RESOURCES = {kind.kind: kind for kind in related.CHILD_KINDS}
+
 
 def controller() -> Controller:
     """Return the controller of ModelDeployments."""
@@ -51,18 +53,20 @@ async def reconcile(key: Key, context: Context) -> Result:
     wanted = plan.children(inputs, status, seen.revisions)
     taken = _taken(context, deployment, wanted)
     if taken:
+        # Nothing new begins, above all no traffic to a Service that is not ours; what there was is kept up.
         inputs = replace(inputs, blocked=taken)
         status = plan.step(inputs, deployment.status, seen, now)
-        await _write(context, raw, deployment, status)
-        return Result(after=_NAME_TAKEN_AGAIN)
+        wanted = plan.children(inputs, status, seen.revisions)
     await _write(context, raw, deployment, status)
     if not inputs.suspended(now):
         for child in wanted:
-            await context.apply(child)
+            if not _is_foreign(context, deployment, child):
+                await context.apply(child)
         for child in plan.surplus(inputs, status, owned, wanted):
             await context.delete(child)
     again = plan.wake(inputs, status, now)
-    return Result(after=None if again is None else again.total_seconds())
+    after = None if again is None else again.total_seconds()
+    return Result(after=min(_NAME_TAKEN_AGAIN, after or _NAME_TAKEN_AGAIN) if taken else after)
 
 
 def _read(raw: Raw) -> ModelDeployment:
@@ -81,19 +85,20 @@ def _owned(context: Context, deployment: ModelDeployment) -> list[Raw]:
 
 def _taken(context: Context, deployment: ModelDeployment, wanted: tuple[Raw, ...]) -> plan.Blocked | None:
     """Return a block when a child's name belongs to an object that is not ours; we take nothing over."""
-    resources = {kind.kind: kind for kind in related.CHILD_KINDS}
     for child in wanted:
-        live = context.get(resources[child["kind"]], kube.key_of(child))
-        if live and not _is_owned(live, deployment):
+        if _is_foreign(context, deployment, child):
             name = f"{child['kind']} {child['metadata']['name']}"
             message = f"{name} exists and belongs to somebody else; delete it, or rename this ModelDeployment"
             return plan.Blocked("NameTaken", message)
     return None
 
 
-def _is_owned(raw: Raw, deployment: ModelDeployment) -> bool:
-    owners = raw["metadata"].get("ownerReferences", ())
-    return any(owner["uid"] == deployment.metadata.uid and owner.get("controller") for owner in owners)
+def _is_foreign(context: Context, deployment: ModelDeployment, child: Raw) -> bool:
+    """Tell whether an object with this child's name is there that the deployment does not own."""
+    live = context.get(_RESOURCES[child["kind"]], kube.key_of(child))
+    owners = live["metadata"].get("ownerReferences", ()) if live else ()
+    ours = any(owner["uid"] == deployment.metadata.uid and owner.get("controller") for owner in owners)
+    return live is not None and not ours
 
 
 async def _write(context: Context, raw: Raw, deployment: ModelDeployment, status: DeploymentStatus) -> None:
