@@ -30,7 +30,16 @@ class Point(NamedTuple):
 
 def writers(folder: Path) -> list[Path]:
     """Return the files of a run's writers, in order of name."""
-    return sorted(path for path in folder.glob("w-*.jsonl") if path.is_file() and not path.is_symlink())
+    try:
+        with os.scandir(folder) as entries:
+            files = [entry.name for entry in entries if _is_writer(entry.name) and entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in sorted(files)]
+
+
+def _is_writer(name: str) -> bool:
+    return name.startswith("w-") and name.endswith(".jsonl")
 
 
 def read_points(folder: Path, metric: str | None = None) -> Iterator[Point]:

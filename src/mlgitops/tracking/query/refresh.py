@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -83,28 +83,36 @@ def compare(runs: Path, known: Known) -> Changes:
     """Return what must be read for an index that knows these runs."""
     settled, watched = known.settled, known.watched
     read: list[tuple[str, int]] = []
-    there: set[str] = set()
+    there: list[str] = []
     for run_id, stamp in _folders(runs, settled):
-        there.add(run_id)
+        there.append(run_id)
         if settled.get(run_id) != stamp:
             row = watched.get(run_id)
             if row is None or row.stamp != stamp or _is_new(runs / run_id, row):
                 read.append((run_id, stamp))
-    gone = sorted((settled.keys() | watched.keys()) - there)
+    gone = sorted((settled.keys() | watched.keys()).difference(there))
     return Changes(sorted(read), gone)  # the oldest first, so that live runs lie side by side
 
 
-def _folders(runs: Path, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Yield the id of every run and its folder's change time."""
+def _folders(runs: Path, known: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the id of every run and its folder's change time."""
+    found: list[tuple[str, int]] = []
     try:
-        entries = os.scandir(runs)
+        # By descriptor, so that the system need not walk the whole path for each of a hundred thousand runs.
+        descriptor = os.open(runs, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
-        return
-    with entries:
-        for entry in entries:
-            if entry.name in known or places.is_run_id(entry.name):
-                with contextlib.suppress(OSError):
-                    yield entry.name, entry.stat().st_ctime_ns
+        return found
+    try:
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                if entry.name in known or places.is_run_id(entry.name):
+                    try:
+                        found.append((entry.name, entry.stat().st_ctime_ns))
+                    except OSError:  # removed just now
+                        continue
+    finally:
+        os.close(descriptor)
+    return found
 
 
 def _is_new(folder: Path, row: Watched) -> bool:
