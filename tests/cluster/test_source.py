@@ -135,6 +135,26 @@ async def test_versions_that_a_deployments_status_names_stay(
 
 
 @asynchronous
+async def test_an_override_by_hand_brings_the_version_that_it_names(
+    api_server: Cluster, namespace: str, remote: Remote
+) -> None:
+    async with following(api_server.kubeconfig, source(namespace, remote)) as world:
+        await until(lambda: world.said("Applied"))
+        override = {
+            "apiVersion": "mlgitops.dev/v1alpha1",
+            "kind": "ModelOverride",
+            "metadata": {"name": "iris-production", "namespace": namespace},
+            "spec": {"version": "2", "reason": "fire", "by": "alice", "expiresAt": "2099-01-01T00:00:00Z"},
+        }
+        await world.session.apply(override, field_manager="test")
+
+        async def brought() -> bool:
+            return "iris.2" in await world.names(kinds.MODEL_VERSIONS)
+
+        await until(brought)
+
+
+@asynchronous
 async def test_nothing_is_sent_and_nothing_fetched_when_nothing_is_new(
     api_proxy: Proxy, namespace: str, remote: Remote
 ) -> None:

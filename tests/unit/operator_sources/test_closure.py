@@ -59,6 +59,12 @@ def test_an_override_brings_the_version_of_its_deployments_model() -> None:
     assert names(closure(objects, []), "ModelVersion") == {"iris.2", "iris.3"}
 
 
+def test_an_override_that_was_applied_by_hand_brings_its_version_too() -> None:
+    objects = OBJECTS | registry(obj("ModelDeployment", "iris-production", **IRIS, stage="production"))
+    override = obj("ModelOverride", "iris-production", version="2", reason="fire")
+    assert names(closure(objects, [], [override]), "ModelVersion") == {"iris.2", "iris.3"}
+
+
 def test_what_serves_or_served_stays_whatever_git_names() -> None:
     live = obj("ModelDeployment", "iris-production", **IRIS, stage="production")
     live["status"] = {"active": {"version": "1"}, "target": {"version": "3"}, "history": [{"version": "4"}]}

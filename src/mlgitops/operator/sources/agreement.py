@@ -40,14 +40,27 @@ def _source_key(raw: Raw, _: Caches) -> Iterable[Key]:
     return _source(raw)
 
 
+def _overridden(raw: Raw, caches: Caches) -> Iterable[Key]:
+    """Return the source of the deployment that an override is for: it may have to bring a version."""
+    metadata = raw["metadata"]
+    deployment = caches.get(kinds.MODEL_DEPLOYMENTS, (metadata["namespace"], metadata["name"]))
+    return _source(deployment) if deployment else []
+
+
 INVENTORY = tuple(Index(kind, _source) for kind in _APPLIED.values())
-WATCHES = tuple(Watch(kind, _source_key) for kind in _APPLIED.values())
+WATCHES = (
+    *(Watch(kind, _source_key) for kind in _APPLIED.values()),
+    Watch(kinds.MODEL_OVERRIDES, _overridden),
+)
 
 
 async def agree(context: Context, source: api.RegistrySource, found: Checkout) -> Verdict:
     """Apply what the cluster needs of a checkout, delete what left it, and say how it went."""
     namespace, name = key = source.metadata.namespace, source.metadata.name
-    wanted = closure(found.objects, context.cache(kinds.MODEL_DEPLOYMENTS).namespace(namespace).values())
+    deployments, overrides = (
+        context.cache(kind).namespace(namespace).values() for kind in (kinds.MODEL_DEPLOYMENTS, kinds.MODEL_OVERRIDES)
+    )
+    wanted = closure(found.objects, deployments, overrides)
     others = [
         f"{kind} {object_name} belongs to {owner}"
         for kind, object_name in wanted

@@ -23,18 +23,24 @@ def name_of(raw: Mapping[str, Any]) -> Name:
     return raw["kind"], raw["metadata"]["name"]
 
 
-def closure(objects: Mapping[Name, Raw], live_deployments: Iterable[Raw]) -> dict[Name, Raw]:
+def closure(
+    objects: Mapping[Name, Raw], live_deployments: Iterable[Raw], live_overrides: Iterable[Raw] = ()
+) -> dict[Name, Raw]:
     """Return the objects that a cluster needs.
 
     Args:
         objects: all that the repository holds.
         live_deployments: the ModelDeployments of the cluster; versions that their status
             names stay, for they serve or may serve again.
+        live_overrides: the ModelOverrides of the cluster, which people apply by hand; a version
+            that nothing else names comes with them.
     """
     wanted: dict[Name, Raw] = {}
     waiting = [name for name in objects if name[0] in _ALWAYS]
     for raw in live_deployments:
         waiting += _pinned(raw)
+    for raw in live_overrides:
+        waiting += _named_by(raw, objects)
     while waiting:
         name = waiting.pop()
         if name in objects and name not in wanted:
