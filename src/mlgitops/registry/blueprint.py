@@ -7,6 +7,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -104,6 +105,7 @@ def _check(settings: Settings) -> None:
 
 def _values(settings: Settings) -> dict[str, str]:
     return {
+        "version": metadata.version("mlgitops"),
         "title": settings.name,
         "name": _quoted(settings.name),
         "url": _quoted(settings.url),

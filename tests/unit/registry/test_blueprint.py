@@ -92,7 +92,8 @@ def test_quotes_and_percent_signs_of_a_setting_stay_text(tmp_path: Path) -> None
 def test_ci_checks_against_the_base_and_puts_no_foreign_text_into_a_shell(path: str) -> None:
     text = blueprint.contents(SETTINGS)[path]
     assert yaml.safe_load(text)
-    assert "mlgitops check --base" in text
+    assert "mlgitops check --read-only --base" in text
+    assert f"'mlgitops[s3,sign]=={version('mlgitops')}'" in text
     assert "${{" not in "".join(line for line in text.splitlines() if "run:" in line)
 
 
