@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_WIDTHS = {"RUN": 26, "STARTED": 16, "STATUS": 9, "NAME": 12}  # columns that no table takes away
 _PIPED_WIDTH = 240  # columns, where no terminal says how many it has
 
 
@@ -67,7 +68,8 @@ def print_table(records: tuple[RunRecord, ...]) -> None:
         console = Console(highlight=False, width=_PIPED_WIDTH)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("RUN", "STARTED", "STATUS", "NAME", "MODELS"):
-        table.add_column(heading, no_wrap=True)
+        # Metrics give way: an id that is cut cannot be copied.
+        table.add_column(heading, no_wrap=True, min_width=_WIDTHS.get(heading))
     table.add_column("METRICS", no_wrap=True, overflow="ellipsis", ratio=1)
     for record in records:
         metrics = [f"{plain(name, 40)}={summary.last:.6g}" for name, summary in sorted(record.metrics.items())]

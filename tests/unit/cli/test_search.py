@@ -41,3 +41,11 @@ def test_no_run_that_fits_is_said() -> None:
 def test_a_mistake_is_an_input_error_at_its_column() -> None:
     with pytest.raises(InputError, match=r"filter, column 16: expected a number"):
         CliRunner().invoke(search.app, ["metrics.loss < low"], catch_exceptions=False)
+
+
+def test_many_metrics_leave_the_ids_whole() -> None:
+    with mlgitops.start_run("wide") as run:
+        mlgitops.log_metrics({f"a_metric_with_a_long_name_{number}": 0.123456 for number in range(20)})
+    lines = CliRunner().invoke(search.app, ["name = 'wide'"], catch_exceptions=False).stdout.splitlines()
+    assert lines[1].split()[0] == run.id
+    assert "default/wide" in lines[1]

@@ -118,6 +118,18 @@ def test_a_run_that_ended_is_read_once(root: Path) -> None:
     assert found() == []
 
 
+def test_what_is_added_to_meta_is_noticed(root: Path) -> None:
+    run = a_run(root, "same", a=1.0)
+    (run.folder / "meta").mkdir()
+    assert found() == ["same"]
+    with (run.folder / "run.json").open("r+") as file:
+        file.write("{")
+        file.truncate()
+    assert found() == ["same"]
+    (run.folder / "meta" / "note").touch()
+    assert found() == []
+
+
 def test_a_change_within_one_tick_of_the_clock_is_not_missed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "SETTLED", 3600 * 10**9)
     run = a_run(root, "same", a=1.0)
