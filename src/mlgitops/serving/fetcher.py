@@ -62,8 +62,9 @@ def run(order: Order) -> dict[str, Any]:
     try:
         manifest = fetch(allowed[0], order.digest, order.folder, mirrors=allowed[1:])
     except MlgitopsError as error:
-        found = error.found if isinstance(error, IntegrityError) else ""
-        return {**message, "found": found, "reason": _reason(error), "message": str(error)}
+        # Both digests of the same thing: of the manifest, or of the one file that differs from it.
+        digests = {"expected": error.expected, "found": error.found} if isinstance(error, IntegrityError) else {}
+        return {**message, **digests, "reason": _reason(error), "message": str(error)}
     return {**message, "found": manifest.digest, "reason": "Fetched", "message": f"{manifest.size} bytes verified"}
 
 

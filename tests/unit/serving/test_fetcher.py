@@ -66,6 +66,19 @@ def test_corrupted_bytes_are_refused_with_both_digests(
     assert not (tmp_path / "model" / digest.MANIFEST).exists()
 
 
+def test_one_corrupted_file_is_told_by_its_own_two_digests(
+    iris_package: packages.Package, stored: str, tmp_path: Path
+) -> None:
+    path = Path(stored.removeprefix("file://")) / "model.skops"
+    promised = digest.of_file(path)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    code, message = fetch(tmp_path, order(stored), iris_package.digest)
+    assert (code, message["reason"]) == (1, "DigestMismatch")
+    assert (message["expected"], message["found"]) == (promised, digest.of_file(path))
+    assert "model.skops" in message["message"]
+
+
 def test_a_missing_package_is_not_found(iris_package: packages.Package, tmp_path: Path) -> None:
     uri = (tmp_path / "nowhere").as_uri()
     code, message = fetch(tmp_path, order(uri), iris_package.digest)
