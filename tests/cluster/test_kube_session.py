@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cluster.proxy import Proxy
-from cluster.waiting import asynchronous
+from cluster.waiting import asynchronous, until
 from mlgitops import kube
 from mlgitops.kube import Raw
 from mlgitops.local.cluster import Cluster
+
+# As /proc/net/tcp writes it.
+ESTABLISHED = "01"
 
 
 def config_map(namespace: str, name: str = "settings", **data: str) -> Raw:
@@ -166,3 +176,47 @@ async def test_an_api_servers_certificate_of_somebody_else_is_refused(api_server
     async with kube.Session(credentials) as session:
         with pytest.raises(kube.Unavailable, match="certificate"):
             await session.list(kube.NAMESPACES)
+
+
+@contextlib.contextmanager
+def mute_server(cluster: Cluster) -> Iterator[tuple[int, threading.Event]]:
+    """Serve one connection that takes a request and never says a word; yield its port and when it was asked."""
+    certificates = cluster.layout.certificates
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificates / "apiserver.crt", certificates / "apiserver.key")
+    asked, over = threading.Event(), threading.Event()
+
+    def serve() -> None:
+        with tls.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(65536)
+            asked.set()
+            over.wait(30)
+
+    with socket.create_server((cluster.endpoints.address, 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], asked
+        finally:
+            over.set()
+            thread.join()
+
+
+@asynchronous
+async def test_a_request_that_is_broken_off_leaves_no_connection_behind(api_server: Cluster, namespace: str) -> None:
+    def connections() -> int:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(remote.endswith(f":{port:04X}") and state == ESTABLISHED for _, _, remote, state, *_ in rows)
+
+    with mute_server(api_server) as (port, asked):
+        credentials = replace(
+            kube.login(api_server.kubeconfig), server=f"https://{api_server.endpoints.address}:{port}"
+        )
+        async with kube.Session(credentials) as session:
+            request = asyncio.create_task(session.get(kube.CONFIG_MAPS, "settings", namespace))
+            await until(asked.is_set)
+            assert connections() == 1
+            request.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await request
+        assert connections() == 0

@@ -19,6 +19,7 @@ from typing import Any, Literal, Self
 
 import aiohttp
 
+from mlgitops.kube.connector import Connector
 from mlgitops.kube.credentials import Credentials
 from mlgitops.kube.errors import NotFound, Unauthorized, from_response, from_status, translated
 from mlgitops.kube.resources import TABLE, Raw, Resource
@@ -64,14 +65,14 @@ class Session:
         """Open the pool; the first connection is made by the first request."""
         tls = self.credentials.ssl_context() if self.credentials.server.startswith("https:") else True
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=self._connections), headers=self._headers, timeout=_TIMEOUT
+            connector=Connector(ssl=tls, limit=self._connections), headers=self._headers, timeout=_TIMEOUT
         )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every connection, watches included."""
+        """Close every connection, watches and requests that were broken off included."""
         if self._http:
             await self._http.close()
 
