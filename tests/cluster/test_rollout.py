@@ -208,6 +208,47 @@ async def test_a_corrupt_artifact_never_starts_and_the_old_version_answers(
 
 
 @patient
+async def test_a_missing_artifact_is_named_and_the_old_version_answers(
+    cluster: Cluster, cluster_namespace: str, shop: Shop
+) -> None:
+    async with real(cluster, cluster_namespace, shop) as stand:
+        add(stand, shop, 1)
+        promised = add(stand, shop, 2)
+        shutil.rmtree(shop.in_store(promised))
+        await stand.commit(rollout=QUICK, route=route(cluster_namespace))
+        await stand.until_served(1, seconds=60)
+        async with asking(cluster, cluster_namespace) as traffic:
+            await stand.promote(2)
+            await stand.until_condition("Stalled", "True/ArtifactMissing", seconds=60)
+            assert await stand.condition("Available") == "True/Answering"
+            await until(lambda: traffic.answered["1"] > 20, "version 1 answers")
+        assert traffic.failures == []
+        assert set(traffic.answered) == {"1"}
+
+
+@patient
+async def test_an_artifact_outside_of_the_policys_prefixes_is_never_fetched_and_the_old_version_answers(
+    cluster: Cluster, cluster_namespace: str, shop: Shop
+) -> None:
+    async with real(cluster, cluster_namespace, shop) as stand:
+        add(stand, shop, 1)
+        folder = shop.package(2)
+        elsewhere = artifacts.upload(folder, f"file://{shop.root}/elsewhere", "iris")
+        sealed = digest.of_bytes((folder / digest.MANIFEST).read_bytes())
+        stand.git.versions["2"] = version(2, uri=elsewhere, digest=sealed)
+        await stand.commit(rollout=QUICK, route=route(cluster_namespace))
+        await stand.until_served(1, seconds=60)
+        async with asking(cluster, cluster_namespace) as traffic:
+            await stand.promote(2)
+            await stand.until_condition("Stalled", "True/ArtifactNotAllowed", seconds=60)
+            assert await stand.condition("Available") == "True/Answering"
+            assert await stand.sizes() == {"1": 2}
+            await until(lambda: traffic.answered["1"] > 20, "version 1 answers")
+        assert traffic.failures == []
+        assert set(traffic.answered) == {"1"}
+
+
+@patient
 async def test_deleting_the_deployment_takes_everything_with_it(
     cluster: Cluster, cluster_namespace: str, shop: Shop
 ) -> None:
