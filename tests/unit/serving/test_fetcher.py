@@ -72,7 +72,7 @@ def test_one_corrupted_file_is_told_by_its_own_two_digests(
     path = Path(stored.removeprefix("file://")) / "model.skops"
     promised = digest.of_file(path)
     path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    path.write_bytes(b"!" + path.read_bytes()[1:])
     code, message = fetch(tmp_path, order(stored), iris_package.digest)
     assert (code, message["reason"]) == (1, "DigestMismatch")
     assert (message["expected"], message["found"]) == (promised, digest.of_file(path))
