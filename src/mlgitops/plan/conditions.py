@@ -14,7 +14,7 @@ from typing import Final
 from mlgitops.api import Condition, DeploymentStatus
 from mlgitops.api import conditions as api_conditions
 from mlgitops.api.deployment import Failure
-from mlgitops.plan import labels, observed, revisions
+from mlgitops.plan import arrival, labels, observed, revisions
 from mlgitops.plan.inputs import Inputs, override_ends
 from mlgitops.plan.observed import Observed
 from mlgitops.plan.times import stamp
@@ -22,6 +22,9 @@ from mlgitops.plan.traffic import ready_by, settled, weights
 
 # A container that ended badly so often while its revision rolls out is not tried further.
 CRASHES: Final = 2
+
+# The schema keeps 32 KiB of a message; people read less.
+_LONGEST: Final = 4096
 
 _FETCH_REASONS: Final = {
     "DigestMismatch": "ArtifactCorrupt",
@@ -54,6 +57,9 @@ def describe(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: date
         ready_replicas=seen.of(active).ready,
         selector=f"{labels.DEPLOYMENT}={deployment.metadata.name}",
     )
+    if inputs.blocked and inputs.blocked.absent:
+        lack = inputs.blocked.reason, inputs.blocked.message[:_LONGEST], deployment.metadata.generation
+        status = replace(status, conditions=arrival.fresh(status.conditions, *lack))
     wanted = _conditions(inputs, status, seen, now)
     return replace(status, conditions=api_conditions.replaced(status.conditions, wanted, stamp(now)))
 
@@ -62,12 +68,13 @@ def _conditions(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: d
     available = any(seen.of(revision).ready for revision in weights(status))
     stalled = _stalled(inputs, status, seen, now)
     reconciling = None if stalled else _reconciling(inputs, status, seen, available=available)
+    if inputs.blocked and _is_awaited(inputs, status, now):
+        stalled, reconciling = None, _Word(inputs.blocked.reason, inputs.blocked.message)
     worst = stalled or reconciling
-    # The schema keeps 32 KiB of a message; people read less.
     generation = inputs.deployment.metadata.generation
 
     def condition(type_: str, state: bool | None, word: _Word) -> Condition:
-        made = api_conditions.make(type_, "Unknown" if state is None else state, word.reason, word.message[:4096])
+        made = api_conditions.make(type_, "Unknown" if state is None else state, word.reason, word.message[:_LONGEST])
         return replace(made, observed_generation=generation)
 
     made = [
@@ -80,6 +87,14 @@ def _conditions(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: d
     if stalled:
         made.append(condition(api_conditions.STALLED, True, stalled))
     return made
+
+
+def _is_awaited(inputs: Inputs, status: DeploymentStatus, now: datetime) -> bool:
+    """Tell whether what the deployment names may still be on its way."""
+    lack, generation = inputs.blocked, inputs.deployment.metadata.generation
+    if lack is None or not lack.absent:
+        return False
+    return arrival.awaited(status.conditions, lack.reason, lack.message[:_LONGEST], generation, now)
 
 
 def _stalled(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: datetime) -> _Word | None:

@@ -26,6 +26,11 @@ from mlgitops.plan.times import moment
 MAX_OVERRIDE: Final = timedelta(days=7)
 
 
+_ABSENCES: Final = frozenset(
+    {"MissingModel", "MissingStage", "MissingVersion", "MissingPolicy", "MissingRuntime", "NoRuntimeFits"}
+)
+
+
 class Catalog(Protocol):
     """The objects of one namespace or registry tree, by the names that specs use."""
 
@@ -50,10 +55,14 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Why nothing can be rendered: a condition's reason and a sentence with the cure."""
+    """Why nothing can be rendered: a condition's reason and a sentence with the cure.
+
+    ``absent`` says that something is not there, which its arrival alone would cure.
+    """
 
     reason: str
     message: str
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,4 +188,4 @@ def _runtime(inputs: Inputs, catalog: Catalog) -> Inputs:
 
 
 def _blocked(inputs: Inputs, reason: str, message: str) -> Inputs:
-    return replace(inputs, blocked=Blocked(reason, message))
+    return replace(inputs, blocked=Blocked(reason, message, absent=reason in _ABSENCES))

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlgitops.api import DeploymentStatus
+from mlgitops.api.conditions import RECONCILING, find
 from mlgitops.api.deployment import (
     INDEFINITE,
     Refusal,
@@ -28,7 +29,7 @@ from mlgitops.api.deployment import (
     RolloutStatus,
     ServedRevision,
 )
-from mlgitops.plan import labels
+from mlgitops.plan import arrival, labels
 from mlgitops.plan.conditions import CRASHES, describe
 from mlgitops.plan.inputs import Inputs, override_ends
 from mlgitops.plan.observed import Observed, Pods
@@ -65,6 +66,9 @@ def wake(inputs: Inputs, status: DeploymentStatus, now: datetime) -> timedelta |
         due = [moment(spec.suspend.until)] if spec.suspend and spec.suspend.until else []
     elif status.rollout:
         due.extend(_deadlines(inputs, status.rollout))
+    waits = find(status.conditions, RECONCILING)
+    if inputs.blocked and inputs.blocked.absent and waits:
+        due.append(moment(waits.last_transition_time) + arrival.GRACE)
     # What is due already has had its effect in the step before.
     ahead = [time - now for time in due if time > now]
     return timedelta(seconds=math.ceil(min(ahead).total_seconds())) if ahead else None

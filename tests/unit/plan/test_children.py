@@ -210,7 +210,7 @@ def test_names_of_children_fit_where_kubernetes_allows_63_characters() -> None:
 def test_what_is_missing_or_not_allowed_is_named_and_nothing_starts(break_it: Any, reason: str, named: str) -> None:
     world = World()
     break_it(world.git)
-    world.run()
+    world.run(10)
     assert world.condition("Stalled") == f"True/{reason}"
     assert named in world.message("Stalled")
     assert world.objects == {}

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
+from mlgitops import plan
 from mlgitops.api.deployment import Resources, RolloutSpec, RolloutStep
 from worlds.rollout import World, deployment, digest
 
@@ -264,3 +265,20 @@ def test_a_retry_that_fails_again_does_not_repeat_by_itself(serving: World) -> N
     serving.annotate(retry=revision)
     serving.run()
     assert serving.condition("Reconciling") == "True/Starting"
+
+
+def test_what_is_named_before_it_arrives_is_waited_for_and_then_stalled(serving: World) -> None:
+    late = serving.git.versions.pop("2")
+    serving.promote(2)
+    serving.run(9)
+    assert serving.condition("Reconciling") == "True/MissingVersion"
+    assert serving.condition("Stalled") == ""
+    wake = plan.wake(serving.inputs(), serving.status, serving.now)
+    assert wake == timedelta(seconds=1)
+    serving.run(1)
+    assert serving.condition("Stalled") == "True/MissingVersion"
+    serving.run(60)
+    assert serving.condition("Stalled") == "True/MissingVersion"
+    serving.git.versions["2"] = late
+    serving.run()
+    assert serving.condition("Reconciling") == "True/Pausing"
