@@ -49,3 +49,37 @@ def merged(value: Any, change: Any) -> Any:
         else:
             found[key] = merged(found.get(key), item)
     return found
+
+
+def mutations() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every sound object of the corpus with one thing done to one of its values, each with its name."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        sound = documents.read(path.name, path.read_bytes()).raw["object"]
+        for place in _places(sound, ()):
+            for word, value in (("a number", 7), ("a text", "x y"), ("a list", [{}]), ("a mapping", {"x": 1})):
+                yield f"{path.stem}: {word} at {documents.dotted(place)}", _with(sound, place, value)
+            yield f"{path.stem}: without {documents.dotted(place)}", _with(sound, place, None)
+            yield f"{path.stem}: a field beside {documents.dotted(place)}", _with(sound, (*place[:-1], "besides"), "x")
+
+
+def _places(value: Any, path: documents.Path) -> Iterator[documents.Path]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        # What an object is decides who judges it.
+        if path or key not in ("apiVersion", "kind"):
+            yield (*path, key)
+            yield from _places(item, (*path, key))
+
+
+def _with(value: Any, place: documents.Path, new: Any) -> Any:
+    found = copy.copy(value)
+    key, *rest = place
+    if rest:
+        found[key] = _with(found[key], tuple(rest), new)
+    elif new is None:
+        del found[key]
+    elif isinstance(found, list):
+        found = [*found[:key], new, *found[key + 1 :]] if isinstance(key, int) else [*found, new]
+    else:
+        found[key] = new
+    return found

@@ -15,16 +15,18 @@ from mlgitops import api
 from mlgitops.registry import cel
 from mlgitops.registry.structure import Check, Finding, Raw, compile_schema
 
-_TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+_LABELS: Final = {"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"}
+# A DNS subdomain, RFC 1123.
+_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 # What a person or a tool may write; the API server fills in the rest.
 _METADATA: Final = {
     "type": "object",
     "required": ["name"],
     "properties": {
-        "name": {"type": "string", "maxLength": 253},
+        "name": {"type": "string", "maxLength": 253, "pattern": _NAME},
         "namespace": {"type": "string", "maxLength": 63},
-        "labels": _TEXTS,
-        "annotations": _TEXTS,
+        "labels": {"type": "object", "additionalProperties": _LABELS},
+        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
 
@@ -71,7 +73,7 @@ def _unknown_kind(kind: Any) -> str:
     if kind is None:
         return f"is missing; expected one of {', '.join(api.KINDS)}"
     if kind == "List":
-        return "is a list of objects; write each of its items into a file of its own"
+        return "'List' is none of ours; write each of its items into a file of its own"
     near = difflib.get_close_matches(str(kind), api.KINDS, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(api.KINDS)}"
     return f"{kind!r} is none of ours; {hint}"
