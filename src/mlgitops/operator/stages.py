@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mlgitops import api, plan
-from mlgitops.api import ModelDeployment, ModelStage
+from mlgitops.api import ModelDeployment, ModelStage, conditions
 from mlgitops.errors import InvalidError
 from mlgitops.kube import Key, Raw
 from mlgitops.operator import kinds, statuses
@@ -39,7 +39,8 @@ async def reconcile(key: Key, context: Context) -> Result:
     status = plan.stage_status(stage, followers, known=known, now=context.now())
     if status != stage.status:
         await statuses.write(context, raw, replace(stage, status=status))
-    return Result()
+    waits = not known and not conditions.is_true(status.conditions, conditions.STALLED)
+    return Result(after=plan.GRACE.total_seconds() if waits else None)
 
 
 def _read(raw: Raw) -> ModelStage:

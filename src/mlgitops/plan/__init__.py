@@ -9,6 +9,7 @@ status. ``wake`` says when time alone could change a decision. ``diff`` shows a 
 request what all of this will do.
 """
 
+from mlgitops.plan.arrival import GRACE
 from mlgitops.plan.children import children, surplus
 from mlgitops.plan.difference import Plan, diff, rendered
 from mlgitops.plan.inputs import Blocked, Catalog, Inputs, override_ends, resolve
@@ -18,6 +19,7 @@ from mlgitops.plan.rollout import step, wake
 from mlgitops.plan.summaries import override_status, stage_status
 
 __all__ = [
+    "GRACE",
     "Blocked",
     "Catalog",
     "Inputs",

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlgitops.api import Condition, ModelDeployment, ModelOverride, ModelStage, conditions
 from mlgitops.api.deployment import ModelOverrideStatus
 from mlgitops.api.model import ModelStageStatus
-from mlgitops.plan import labels
+from mlgitops.plan import arrival, labels
 from mlgitops.plan.inputs import override_ends
 from mlgitops.plan.times import stamp
 
@@ -28,12 +28,18 @@ def stage_status(
         known: whether its ModelVersion exists.
         now: the moment, in UTC.
     """
-    wanted = _stage_conditions(stage, followers, known=known)
+    before, generation = stage.status.conditions, stage.metadata.generation
+    if known:
+        wanted = _stage_conditions(stage, followers)
+    else:
+        lack = "MissingVersion", f"there is no ModelVersion {stage.spec.model_ref.name}.{stage.spec.version}"
+        wanted = _reconciling(*lack) if arrival.awaited(before, *lack, generation, now) else _stalled(*lack)
+        before = arrival.fresh(before, *lack, generation)
     return replace(
         stage.status,
-        observed_generation=stage.metadata.generation,
+        observed_generation=generation,
         last_handled_reconcile_at=_asked(stage) or stage.status.last_handled_reconcile_at,
-        conditions=_dated(stage.status.conditions, wanted, stage.metadata.generation, now),
+        conditions=_dated(before, wanted, generation, now),
     )
 
 
@@ -48,10 +54,8 @@ def override_status(override: ModelOverride, deployment: ModelDeployment | None,
     )
 
 
-def _stage_conditions(stage: ModelStage, followers: Sequence[ModelDeployment], *, known: bool) -> list[Condition]:
+def _stage_conditions(stage: ModelStage, followers: Sequence[ModelDeployment]) -> list[Condition]:
     version = stage.spec.version
-    if not known:
-        return _stalled("MissingVersion", f"there is no ModelVersion {stage.spec.model_ref.name}.{version}")
     if not followers:
         return [conditions.make(conditions.READY, True, "NoDeployments", "no ModelDeployment follows this stage")]
     waiting = sorted(follower.metadata.name for follower in followers if not _serves(follower, version))

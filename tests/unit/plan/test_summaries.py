@@ -67,8 +67,15 @@ def test_an_old_failure_says_nothing_about_the_version_that_is_named_now(world: 
     assert of_stage(world, world.deployment) == "False/RollingOut/Reconciling"
 
 
-def test_a_stage_whose_version_is_missing_is_stalled(world: World) -> None:
-    assert of_stage(world, known=False) == "False/MissingVersion/Stalled"
+def test_a_stage_waits_for_its_version_and_is_stalled_then(world: World) -> None:
+    stage = world.git.stage("iris", "production")
+    assert stage
+    said = []
+    for seconds in (0, 9, 1, 60):
+        world.now += timedelta(seconds=seconds)
+        stage = replace(stage, status=plan.stage_status(stage, [world.deployment], known=False, now=world.now))
+        said.append([entry.type for entry in stage.status.conditions if entry.reason == "MissingVersion"])
+    assert said == [["Ready", "Reconciling"], ["Ready", "Reconciling"], ["Ready", "Stalled"], ["Ready", "Stalled"]]
 
 
 def test_an_override_says_whether_it_is_in_force(world: World) -> None:
