@@ -502,6 +502,17 @@ def test_a_missing_artifact_is_refused_and_gets_no_number(world: World) -> None:
     assert world.context().ledger.reservation("iris", 2) is None
 
 
+def test_corrupt_bytes_of_the_right_size_are_found_in_a_new_version(world: World) -> None:
+    version = world.version("a model")
+    path = Path(version.spec.artifact.uri.removeprefix("file://")) / "MLmodel"
+    path.chmod(0o644)
+    path.write_bytes(b"another"[: path.stat().st_size])
+    number = by_hand(world, written(version))
+    report = checked(world, number)
+    assert outcomes(report)["artifact"] is Outcome.FAIL
+    assert "MLmodel" in reason(report, "artifact")
+
+
 def test_a_corrupt_manifest_is_refused_and_both_digests_are_named(world: World) -> None:
     registered(world, "a")
     version = world.version("b", number=2)
