@@ -155,6 +155,25 @@ def test_of_a_live_run_only_what_is_new_is_read(root: Path) -> None:
     run.end()
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced", "shorter"])
+def test_what_a_lost_file_of_a_live_run_said_is_unsaid(root: Path, how: str) -> None:
+    run = a_run(root, "live", end=False, kept=1.0)
+    other = run.folder / "w-other-1-00.jsonl"
+    lines = ['{"metric":"lost","value":1.0,"step":0,"time":1.0}\n', '{"param":"lost","value":"x","time":1.0}\n']
+    other.write_text("".join(lines))
+    assert found("metrics.lost = 1 and params.lost = 'x' and metrics.kept = 1") == ["live"]
+    if how == "shorter":
+        other.write_text("\n")
+    elif how == "removed":
+        other.unlink()
+    else:
+        (run.folder / "new").write_text("\n" * 200)
+        (run.folder / "new").rename(other)
+    run.log_metric("kept", 2.0)
+    assert found("metrics.lost is null and params.lost is null and metrics.kept = 2") == ["live"]
+    run.end()
+
+
 def test_several_writers_of_a_live_run_add_up_as_they_do_when_it_is_read(root: Path) -> None:
     run = a_run(root, "live", end=False, loss=1.0)
     child = os.fork()

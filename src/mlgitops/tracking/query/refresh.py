@@ -168,7 +168,7 @@ def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: 
     watch = LIFE if live else FILES if tails.sizes else NEVER
     if max(stamp, meta) > now - SETTLED:
         stamp = 0
-    if number is not None:
+    if number is not None and not (tails.sizes and tails.continued):
         writer.remove(number)
     values = (stamp, meta, watch, _seen(tails.sizes), *columns(record))
     cursor = connection.execute(_INSERT, (number, folder.name, *values))

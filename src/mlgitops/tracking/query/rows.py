@@ -29,6 +29,13 @@ _SUMMARY = tuple(field.name for field in fields(MetricSummary))
 _DATASET = tuple(field.name for field in fields(Dataset))
 _MODEL = tuple(field.name for field in fields(LoggedModel))
 _SOURCE = tuple(field.name for field in fields(Source))
+# A live run changes a few values between two searches: what is the same dirties no page.
+_PUT_METRIC = """INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key, run) DO UPDATE
+SET last = excluded.last, min = excluded.min, max = excluded.max, mean = excluded.mean,
+    count = excluded.count, step = excluded.step
+WHERE count IS NOT excluded.count OR last IS NOT excluded.last OR step IS NOT excluded.step"""
+_PUT_TEXT = """INSERT INTO texts VALUES (?, ?, ?, ?) ON CONFLICT (key, run) DO UPDATE
+SET text = excluded.text, number = excluded.number WHERE text IS NOT excluded.text"""
 _encoder = json.JSONEncoder(separators=(",", ":"))
 _PLAIN = ("id", "name", "experiment", "status", "started_at", "finished_at", "capture")
 
@@ -110,24 +117,26 @@ class Writer:
         }
 
     def write(self, number: int, record: RunRecord, tails: str) -> None:
-        """Write a run's rows; it has none."""
+        """Write a run's rows; those that it has and that say the same already stay untouched."""
         execute, executemany = self._connection.execute, self._connection.executemany
-        execute("INSERT INTO records VALUES (?, ?, ?)", (number, encode(record), tails))
+        execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, encode(record), tails))
         executemany(
-            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT_METRIC,
             [
                 (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
                 for name, s in record.metrics.items()
             ],
         )
         executemany(
-            "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)",
+            _PUT_TEXT,
             [
                 (self._key(kind, name), number, text_of(value), number_of(value))
                 for kind, values in (("params", record.params), ("tags", record.tags))
                 for name, value in values.items()
             ],
         )
+        if record.datasets:
+            execute("DELETE FROM datasets WHERE run = ?", (number,))
         for data in record.datasets:
             texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
             rows = None if data.rows is None else float(data.rows)

@@ -13,6 +13,7 @@ from mlgitops.tracking.records import Contents, MetricSummary, take
 class Tails:
     """How far each writer's file of a run was read, and what it adds up to until there.
 
+    ``continued`` says whether every file that was known only grew, so that nothing that was said is unsaid;
     ``sizes`` holds what the files' sizes (bytes) and times (nanoseconds) were just before reading.
     """
 
@@ -24,6 +25,7 @@ class Tails:
             found = {}
         self._files: dict[str, dict[str, Any]] = found
         self.sizes: dict[str, tuple[int, int]] = {}
+        self.continued = bool(found)
 
     def dump(self) -> str:
         """Return the state as text."""
@@ -31,7 +33,9 @@ class Tails:
 
     def sum_up(self, folder: Path) -> Contents:
         """Read on, and return what the run's lines add up to, as ``records.summarise`` does."""
-        self._files = {path.name: self._read_on(path) for path in writers(folder)}
+        files = {path.name: self._read_on(path) for path in writers(folder)}
+        self.continued = self.continued and self._files.keys() <= files.keys()
+        self._files = files
         contents = Contents()
         sums: dict[str, Summing] = {}
         for file in self._files.values():
@@ -53,7 +57,9 @@ class Tails:
         status = path.stat()
         self.sizes[path.name] = (status.st_size, status.st_mtime_ns)
         file = self._files.get(path.name)
-        if file is None or file["inode"] != status.st_ino or file["offset"] > status.st_size:
+        if file is not None and (file["inode"] != status.st_ino or file["offset"] > status.st_size):
+            file, self.continued = None, False
+        if file is None:
             file = {
                 "inode": status.st_ino,
                 "offset": 0,
