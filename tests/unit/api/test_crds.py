@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ import pytest
 
 from mlgitops import api
 from mlgitops.api import codec, schemas
+from mlgitops.registry.structure import compile_schema
 
 Schema = Mapping[str, Any]
 KINDS = sorted(api.KINDS)
@@ -132,6 +134,26 @@ def test_lists_whose_pairs_are_compared_are_short(kind: str) -> None:
 def test_every_rule_says_what_is_expected(kind: str) -> None:
     rules = [rule for _, schema in nodes(api.schema(kind), "") for rule in schema.get("x-kubernetes-validations", ())]
     assert all(rule["message"] for rule in rules)
+
+
+# Macros and functions of CEL's standard library. What Kubernetes adds to it cannot be run offline.
+STANDARD = {"has", "all", "exists", "exists_one", "map", "filter", "size", "contains", "startsWith", "endsWith"}
+STANDARD |= {"matches", "int", "double", "string", "bool", "type", "timestamp", "duration"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rules_call_standard_functions_only(kind: str) -> None:
+    rules = [rule for _, schema in nodes(api.schema(kind), "") for rule in schema.get("x-kubernetes-validations", ())]
+    without_texts = (re.sub(r"'[^']*'", "''", rule["rule"]) for rule in rules)
+    called = {name for text in without_texts for name in re.findall(r"([A-Za-z_]\w*)\(", text)}
+    assert called - STANDARD == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_keyword_of_a_schema_is_one_that_the_validator_judges(kind: str) -> None:
+    compile_schema(
+        api.schema(kind) | {"properties": {**api.schema(kind)["properties"], "metadata": {"type": "object"}}}
+    )
 
 
 def test_a_crd_stays_below_256_kilobytes() -> None:
