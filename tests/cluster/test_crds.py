@@ -12,11 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from corpus_cases import Case, cases, mutations
 from mlgitops import api
 from mlgitops.local.cluster import Cluster
 from mlgitops.registry import schema
+from worlds.objects import objects
 
 EXAMPLE = Path(__file__).parents[2] / "examples/repo-layout"
 TAKES_A_LIST_FOR_A_TIME = (
@@ -90,6 +93,16 @@ def test_the_api_server_and_the_validator_agree_on_every_mutation(server: Server
         if status not in ((400, 422) if found else (200, 201)):
             differing.append(f"{name}: {status} {answer.get('message', '')[:200]} but {found}")
     assert differing == []
+
+
+@pytest.mark.parametrize("kind", sorted(api.KINDS))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_api_server_and_the_validator_agree_on_any_object(server: Server, kind: str, data: st.DataObject) -> None:
+    raw = data.draw(objects(kind))
+    found = schema.findings(raw)
+    status, answer = server.send("POST", raw)
+    assert status in ((400, 422) if found else (200, 201)), (answer.get("message"), found)
 
 
 @pytest.mark.parametrize("path", [EXAMPLE / "registry", EXAMPLE / "clusters"])
