@@ -63,10 +63,10 @@ unit: setup servers ## Unit and property tests, those that start servers too
 	@$(PHASE) "tests: unit, property" $(PYTEST) tests/unit tests/property -q -n 2 $(ARGS)
 
 cluster: setup servers ## Tests against the real API server
-	@$(PHASE) "tests: cluster" $(PYTEST) tests/cluster -q $(ARGS)
+	@$(PHASE) "tests: cluster" $(PYTEST) tests/cluster -q -n 2 --dist loadfile $(ARGS)
 
 e2e: setup servers ## Tests of the whole loop
-	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q $(ARGS)
+	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q -n 2 --dist loadfile $(ARGS)
 
 bench: setup ## Measure: make bench NAME=tracking
 	@$(BIN)/python bench/run $(or $(NAME),tracking) $(ARGS)

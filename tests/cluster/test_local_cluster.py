@@ -128,8 +128,10 @@ def test_a_port_in_use_is_left_to_its_owner(own: Cluster) -> None:
 
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+# A shell that starts tests in the background ignores SIGINT, and its children would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from mlgitops.local.cluster import Cluster
 cluster = Cluster.up(attached=True, parts=("etcd", "kube-apiserver"), folder=Path(sys.argv[1]))
 print(*(process.pid for process in cluster.parts.values()), flush=True)
