@@ -32,13 +32,13 @@ print(json.dumps({
     "memory": open("/etc/about/memory").read(),
     "together": sorted(os.listdir("/etc/together")),
     "modes": [oct(os.stat("/etc/together/" + name).st_mode & 0o777) for name in ("labels", "mode")],
-    "prepared": open("/work/prepared").read(),
+    "prepared": open("/scratch/prepared").read(),
     "below": sorted(os.listdir("/below")),
     "one file": open("/etc/one.conf").read(),
-    "url": "file:///work/x",
+    "url": "file:///scratch/x",
     "argument": __import__("sys").argv[1],
     "variable": os.environ["PLACE"],
-    "here": os.getcwd() == os.path.realpath("/work"),
+    "here": os.getcwd() == os.path.realpath("/scratch"),
 }))
 """
 
@@ -109,7 +109,7 @@ async def test_volumes_of_every_kind_are_folders_at_the_paths_that_the_spec_name
         {"name": "login", "mountPath": "/etc/login"},
         {"name": "about", "mountPath": "/etc/about"},
         {"name": "together", "mountPath": "/etc/together"},
-        {"name": "work", "mountPath": "/work"},
+        {"name": "work", "mountPath": "/scratch"},
         {"name": "work", "mountPath": "/below", "subPath": "a/b"},
         {"name": "whole", "mountPath": "/etc/one.conf", "subPath": "depth"},
         {"name": "maybe", "mountPath": "/etc/maybe"},
@@ -121,9 +121,9 @@ async def test_volumes_of_every_kind_are_folders_at_the_paths_that_the_spec_name
     )
     main = container(
         SHOW_FILES,
-        args=["--in=/work/x"],
-        env=[{"name": "PLACE", "value": "/work"}],
-        workingDir="/work",
+        args=["--in=/scratch/x"],
+        env=[{"name": "PLACE", "value": "/scratch"}],
+        workingDir="/scratch",
         volumeMounts=mounts,
         resources={"limits": {"memory": "64Mi"}},
     )
@@ -148,7 +148,7 @@ async def test_volumes_of_every_kind_are_folders_at_the_paths_that_the_spec_name
         "prepared": "ready",
         "below": ["c"],
         "one file": "3",
-        "url": "file:///work/x",
+        "url": "file:///scratch/x",
         "here": True,
     }
 

@@ -15,7 +15,7 @@ from mlgitops.bot import find, sandbox
 from mlgitops.bot.context import Context, key_file, signing_key
 from mlgitops.bot.losses import Metric, metrics
 from mlgitops.errors import CheckFailedError, InputError, require
-from mlgitops.evidence import Statement, sign
+from mlgitops.evidence import Key, Statement, sign
 from mlgitops.promotion import EVALUATED
 
 SUFFIXES = (".csv", ".parquet")
@@ -73,44 +73,57 @@ def evaluate(
         losses, losses_digest = _keep_losses(context, challenger, scores)
         if digest.of_file(rows_file) != dataset_digest:
             raise CheckFailedError(f"data set {name} changed while it was evaluated on; evaluate again")
+    rows = _Rows(name, dataset_digest, target, scores, losses, losses_digest)
+    statement = _statement(stage, challenger, champion, rows, measured, key)
+    context.ledger.append(model, version, sign(statement, key), statement.name)
+    rival = champion.spec.version if champion else None
+    return Evaluated(model, version, stage, rival, name, scores.rows, measured, statement.name, losses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The data set of an evaluation, and what was found on its rows."""
+
+    name: str
+    digest: str
+    target: str
+    scores: sandbox.Scores
+    losses: str
+    losses_digest: str
+
+
+def _statement(
+    stage: str,
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    rows: _Rows,
+    measured: Mapping[str, Mapping[str, Metric]],
+    key: Key,
+) -> Statement:
+    def said(role: str, version: ModelVersion) -> dict[str, Any]:
+        return {"digest": version.spec.artifact.digest, "metrics": _written(measured[role])}
+
+    scores = rows.scores
     predicate = {
-        "model": model,
-        "version": version,
+        "model": challenger.spec.model_ref.name,
+        "version": challenger.spec.version,
         "stage": stage,
-        "challenger": {"digest": challenger.spec.artifact.digest, "metrics": _written(measured["challenger"])},
-        "champion": {"digest": champion.spec.artifact.digest, "metrics": _written(measured["champion"])}
-        if champion
-        else None,
-        "dataset": {"name": name, "digest": dataset_digest, "rows": scores.rows},
-        "losses": {"uri": losses, "digest": losses_digest},
+        "challenger": said("challenger", challenger),
+        "champion": said("champion", champion) if champion else None,
+        "dataset": {"name": rows.name, "digest": rows.digest, "rows": scores.rows},
+        "losses": {"uri": rows.losses, "digest": rows.losses_digest},
         "sandbox": {"networkCut": scores.network_cut, "secretsHidden": scores.secrets_hidden},
     }
-    statement = Statement(
-        predicate_type=EVALUATED,
-        subject_digest=challenger.spec.artifact.digest,
-        predicate=predicate,
-        identity=(
-            champion.spec.artifact.digest if champion else "none",
-            dataset_digest,
-            ",".join(sorted(measured["challenger"])),
-            # What a mistake is corrected by, or a new key signs again, is another fact.
-            name,
-            target,
-            key.public,
-        ),
+    identity = (
+        champion.spec.artifact.digest if champion else "none",
+        rows.digest,
+        ",".join(sorted(measured["challenger"])),
+        # What a mistake is corrected by, or a new key signs again, is another fact.
+        rows.name,
+        rows.target,
+        key.public,
     )
-    context.ledger.append(model, version, sign(statement, key), statement.name)
-    return Evaluated(
-        model,
-        version,
-        stage,
-        champion.spec.version if champion else None,
-        name,
-        scores.rows,
-        measured,
-        statement.name,
-        losses,
-    )
+    return Statement(EVALUATED, challenger.spec.artifact.digest, predicate, identity)
 
 
 def _dataset(given: str, scratch: Path) -> tuple[Path, str]:
