@@ -38,13 +38,11 @@ def compare(
     import json
     import shutil
 
-    from mlgitops import tracking
     from mlgitops.cli import comparing
     from mlgitops.files import write_atomic
     from mlgitops.tracking.query import comparison
 
-    place = root or tracking.root()
-    found = comparison.compare([tracking.read(tracking.find(place, run)) for run in runs])
+    found = comparison.compare(runs, root=root)
     names = metric or comparison.with_curves(found.runs)
     if not metric and len(names) > _MOST_CURVES:
         typer.echo(f"the curves of {_MOST_CURVES} of {len(names)} metrics; choose others with --metric", err=True)

@@ -49,3 +49,29 @@ def test_many_metrics_leave_the_ids_whole() -> None:
     lines = CliRunner().invoke(search.app, ["name = 'wide'"], catch_exceptions=False).stdout.splitlines()
     assert lines[1].split()[0] == run.id
     assert "default/wide" in lines[1]
+
+
+def test_columns_show_the_fields_that_were_asked_for() -> None:
+    arguments = ["-c", "name", "-c", "metrics.loss.max", "--order", "metrics.loss"]
+    lines = CliRunner().invoke(search.app, arguments, catch_exceptions=False).stdout.splitlines()
+    assert lines[0].split() == ["id", "name", "metrics.loss.max"]
+    assert [line.split()[1:] for line in lines[1:]] == [["low", "0.1"], ["middle", "0.5"], ["high", "0.9"]]
+    done = CliRunner().invoke(search.app, [*arguments, "-o", "json", "-n", "1"], catch_exceptions=False)
+    assert [(row["name"], row["metrics.loss.max"]) for row in json.loads(done.stdout)] == [("low", 0.1)]
+
+
+def test_groups_show_means_with_their_margins() -> None:
+    lines = CliRunner().invoke(search.app, ["--group-by", "experiment"], catch_exceptions=False).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["experiment", "runs", "metrics.loss"],
+        ["default", "3", "0.5", "±", "0.99"],
+    ]
+    done = CliRunner().invoke(search.app, ["-g", "name", "-m", "loss", "-o", "json"], catch_exceptions=False)
+    assert json.loads(done.stdout)[0]["metrics"] == {
+        "metrics.loss": {"mean": 0.9, "low": None, "high": None, "count": 1}
+    }
+
+
+def test_columns_of_groups_are_refused() -> None:
+    with pytest.raises(InputError, match="choose one of the two"):
+        CliRunner().invoke(search.app, ["-g", "name", "-c", "id"], catch_exceptions=False)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from mlgitops.errors import InputError
 from mlgitops.tracking.points import read_points
-from mlgitops.tracking.query.parser import milliseconds
-from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
+from mlgitops.tracking.query.roots import Root, local
+from mlgitops.tracking.query.values import duration
+from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar, find, read
 
 Value = Scalar | MetricSummary
 _MOST_LISTED = 20  # names in a message
@@ -65,12 +66,22 @@ class Comparison:
         return tuple(row for row in self.rows if row.differs)
 
 
-def compare(runs: Sequence[RunRecord]) -> Comparison:
+def compare(runs: Sequence[RunRecord | str], *, root: Root = None) -> Comparison:
     """Return what runs say, side by side.
+
+    Args:
+        runs: records, or ids or the beginnings of them.
+        root: where records lie that are named by id; default ``mlgitops.tracking.root()``.
 
     Raises:
         InputError: there are fewer than two different runs.
+        NotFoundError: there is no such run, or several begin so.
     """
+    return side_by_side([run if isinstance(run, RunRecord) else read(find(local(root), run)) for run in runs])
+
+
+def side_by_side(runs: Sequence[RunRecord]) -> Comparison:
+    """Return what records say, side by side; errors as ``compare``."""
     if len({run.folder.resolve() for run in runs}) < max(2, len(runs)):
         raise InputError("a comparison needs two or more different runs; see which there are: mlgitops runs")
     rows: list[Row] = []
@@ -113,14 +124,12 @@ def _points(run: RunRecord, wanted: set[str]) -> dict[str, list[tuple[int, float
 
 
 def _of_run(run: RunRecord) -> Mapping[str, Value]:
-    started, finished = milliseconds(run.started_at), milliseconds(run.finished_at or "")
-    seconds = (finished - started) / 1000 if started is not None and finished is not None else None
     return {
         "name": run.name,
         "experiment": run.experiment,
         "status": run.status,
         "started_at": run.started_at,
-        "seconds": seconds,
+        "seconds": duration(run),
         "problems": "; ".join(run.problems) or None,
     }
 

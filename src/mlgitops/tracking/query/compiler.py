@@ -20,7 +20,7 @@ from mlgitops.tracking.query.language import (
     Order,
     Term,
 )
-from mlgitops.tracking.query.rows import text_of
+from mlgitops.tracking.query.values import text_of
 
 Value = str | float | int
 Sql = tuple[str, list[Value]]

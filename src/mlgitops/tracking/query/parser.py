@@ -62,6 +62,19 @@ def parse_order(texts: str | Sequence[str]) -> tuple[Order, ...]:
     return tuple(_order(text) for text in ([texts] if isinstance(texts, str) else texts))
 
 
+def parse_field(text: str) -> Field:
+    """Return the field that a text names, such as ``params.C`` or ``metrics.loss.min``.
+
+    Raises:
+        FilterError: it names none, or more than one.
+    """
+    parser = _Parser(text, "field")
+    found = parser.field()
+    if parser.token.kind != "end":
+        parser.fail(f"expected the end, found {parser.token}")
+    return found
+
+
 def _order(text: str) -> Order:
     parser = _Parser(text, "order")
     token = parser.token

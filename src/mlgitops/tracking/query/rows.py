@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mlgitops.tracking.query.parser import milliseconds
-from mlgitops.tracking.records import Dataset, LoggedModel, MetricSummary, RunRecord, Scalar, Source
+from mlgitops.tracking.query.values import duration, number_of, text_of
+from mlgitops.tracking.records import Dataset, LoggedModel, MetricSummary, RunRecord, Source
 
 COLUMNS = (
     "name",
@@ -91,15 +92,14 @@ def _metrics(connection: sqlite3.Connection, number: int) -> dict[str, MetricSum
 
 def columns(record: RunRecord) -> list[str | float | None]:
     """Return what the table of runs holds of a record, in order of ``COLUMNS``; empty text is missing."""
-    started, finished = milliseconds(record.started_at), milliseconds(record.finished_at or "")
     source = record.source
     return [
         text_of(record.name) or None,
         text_of(record.experiment) or None,
         text_of(record.status),
-        started,
-        finished,
-        (finished - started) / 1000 if started is not None and finished is not None else None,
+        milliseconds(record.started_at),
+        milliseconds(record.finished_at or ""),
+        duration(record),
         (text_of(source.repository) or None) if source else None,
         (text_of(source.commit) or None) if source else None,
         str(source.dirty) if source else None,
@@ -164,23 +164,6 @@ def key_of(connection: sqlite3.Connection) -> Callable[[str, str], int]:
         return int(found[0]) if found else -1
 
     return find
-
-
-def text_of(value: Scalar) -> str:
-    """Return a value as the text that it is compared as: Python's, half a surrogate pair by its number."""
-    text = str(value)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
-def number_of(value: Scalar) -> float | None:
-    """Return a value as the number that it is compared as, None when it is none."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return None if math.isnan(number) else number
 
 
 def _fitting(number: int) -> int | float:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
 
 from mlgitops.errors import InputError
-from mlgitops.tracking import places
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.compiler import condition, ordering
 from mlgitops.tracking.query.parser import parse_filter, parse_order
+from mlgitops.tracking.query.roots import Root, local
 from mlgitops.tracking.query.rows import fetch, key_of
-from mlgitops.tracking.records import RunRecord
+from mlgitops.tracking.query.tables import Runs
 
 MOST = 1_000  # runs, unless told otherwise
 
@@ -23,8 +21,8 @@ def search_runs(
     *,
     order_by: str | Sequence[str] = (),
     limit: int | None = MOST,
-    root: str | PathLike[str] | None = None,
-) -> tuple[RunRecord, ...]:
+    root: Root = None,
+) -> Runs:
     """Return the runs that a filter holds for, the newest first.
 
     The language is MLflow's, with ``or``, ``not``, parentheses, lists and dates; see
@@ -32,6 +30,8 @@ def search_runs(
 
         mlgitops.search_runs("metrics.accuracy.max > 0.9 and not params.solver in ('sag', 'saga')",
                              order_by="metrics.accuracy desc", limit=10)
+
+    What is found is a tuple of records, and ``to_pandas()``, ``to_arrow()`` and ``group_by("params.C")`` of it.
 
     Args:
         filter_string: what must hold; empty finds every run.
@@ -46,14 +46,14 @@ def search_runs(
     term, orders = parse_filter(filter_string), parse_order(order_by)
     if limit is not None and limit < 0:
         raise InputError(f"limit {limit} is negative; give how many runs at most, or None for all")
-    folder = Path(root) if root is not None else places.root()
+    folder = local(root)
 
-    def question(connection: sqlite3.Connection) -> tuple[RunRecord, ...]:
+    def question(connection: sqlite3.Connection) -> Runs:
         find = key_of(connection)
         where, values = condition(term, find)
         joins, keys, order = ordering(orders, find)
         sql = f"SELECT runs.n FROM runs {joins} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of theirs
         numbers = connection.execute(sql, [*keys, *values, -1 if limit is None else limit]).fetchall()
-        return tuple(fetch(connection, number, folder / "runs") for (number,) in numbers)
+        return Runs(fetch(connection, number, folder / "runs") for (number,) in numbers)
 
     return index.ask(folder, question)
