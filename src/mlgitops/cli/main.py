@@ -27,6 +27,7 @@ VERBS = {
     "runs": "runs",
     "search": "search",
     "compare": "compare",
+    "lineage": "lineage",
     "push": "push",
     "propose": "propose",
     "evaluate": "evaluate",
