@@ -90,6 +90,13 @@ def _decoder(hint: Any) -> Decoder:
     return _scalar((hint,))
 
 
+def _scalars(hint: Any) -> tuple[type, ...]:
+    """Return the types whose values a hint takes as they are; most fields have one, and need no path for a message."""
+    present = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
+    scalars = tuple(kind for kind in present if kind is not type(None))
+    return scalars if all(kind in _WORDS for kind in scalars) else ()
+
+
 _WORDS = {str: "a string", int: "a whole number", bool: "true or false"}
 
 
@@ -137,21 +144,23 @@ def _map(item: Decoder) -> Decoder:
 def _object(cls: type) -> Decoder:
     hints = typing.get_type_hints(cls)
     fields = tuple(
-        (name, json_name, _decoder(hints[name]), default is dataclasses.MISSING)
+        (name, json_name, _scalars(hints[name]), _decoder(hints[name]), default is dataclasses.MISSING)
         for name, json_name, default in _fields(cls)
     )
 
     def read(raw: Any, where: str, report: Report) -> Any:
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, dict):
             report(where, f"must be a mapping, not {raw!r:.80}")
             return None
         values = {}
-        for name, json_name, decoder, required in fields:
-            path = f"{where}.{json_name}" if where else json_name
-            if raw.get(json_name) is not None:
-                values[name] = decoder(raw[json_name], path, report)
+        for name, json_name, plain, decoder, required in fields:
+            item = raw.get(json_name)
+            if type(item) in plain:
+                values[name] = item
+            elif item is not None:
+                values[name] = decoder(item, f"{where}.{json_name}" if where else json_name, report)
             elif required:
-                report(path, "is missing")
+                report(f"{where}.{json_name}" if where else json_name, "is missing")
                 values[name] = None
         return cls(**values)
 

@@ -9,7 +9,7 @@ import yaml
 
 from mlgitops import api
 from mlgitops.api import Resource
-from mlgitops.registry import documents
+from mlgitops.registry import scalars
 
 _NEEDS_NO_QUOTES: Final = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 
@@ -24,7 +24,7 @@ class _Dumper(yaml.SafeDumper):
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if "\n" in text:
         return dumper.represent_scalar(_STRING, text, style="|")
-    plain = _NEEDS_NO_QUOTES.fullmatch(text) and documents.means_text(text)
+    plain = _NEEDS_NO_QUOTES.fullmatch(text) and scalars.means_text(text)
     return dumper.represent_scalar(_STRING, text, style=None if plain else '"')
 
 

@@ -62,7 +62,7 @@ def transitions(schema: Raw, old: Any, new: Any) -> list[Finding]:
 
 def filled(schema: Raw, value: Any) -> Any:
     """Return a value as the API server's rules see it: without nulls, with defaults."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         said = {key: item for key, item in value.items() if item is not None}
         for key, child in schema.get("properties", {}).items():
             if key not in said and "default" in child:
@@ -80,7 +80,7 @@ def _rule(rule: Raw, schema: Raw) -> Check:
     within = _NAME if ".".join(("self", *_NAME)) in text else ()
 
     def check(value: Any, path: Path, found: list[Finding]) -> None:
-        if not _holds(text, {"self": filled(schema, _only(value, chains))}):
+        if not _holds(text, {"self": _part(schema, value, chains)}):
             found.append(((*path, *within), message))
 
     return check
@@ -92,16 +92,28 @@ def _chains(rule: str) -> tuple[Path, ...]:
     return chains if chains and all(chains) else ()
 
 
-def _only(value: Any, chains: tuple[Path, ...]) -> Any:
-    """Return a value with only the fields that a rule names: handing over a whole object costs more than the rule."""
-    if not chains or not isinstance(value, Mapping):
-        return value
+def _part(schema: Raw, value: Any, chains: tuple[Path, ...]) -> Any:
+    """Return a value as ``filled``, with only what a rule names: handing over all costs more than the rule."""
+    if not chains or not isinstance(value, dict):
+        return filled(schema, value)
     kept: dict[str, Any] = {}
-    for name in {chain[0] for chain in chains}:
-        if name in value:
-            further = tuple(chain[1:] for chain in chains if chain[0] == name)
-            kept[str(name)] = _only(value[name], further if all(further) else ())
+    for name, further in _branches(chains):
+        child = _at(schema, name)
+        item = value.get(name)
+        if item is None:
+            item = child.get("default")
+        if item is not None:
+            kept[name] = _part(child, item, further)
     return kept
+
+
+@functools.cache
+def _branches(chains: tuple[Path, ...]) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+    """Return the first fields of chains, each with what is named below it; nothing when all of it is."""
+    below: dict[str, list[Path]] = {}
+    for chain in chains:
+        below.setdefault(str(chain[0]), []).append(chain[1:])
+    return tuple((name, tuple(further) if all(further) else ()) for name, further in below.items())
 
 
 def _changes(schema: Raw, old: Any, new: Any, path: Path) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ differently is refused: duplicate keys, tags, merge keys, several documents.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from mlgitops.errors import InvalidError, Problem
+from mlgitops.registry import plain, scalars
 
 Path = tuple[str | int, ...]
 
@@ -24,20 +24,12 @@ MAX_BYTES: Final = 1 << 20
 # Nodes of a document with its aliases expanded; stops "billion laughs".
 MAX_NODES: Final = 50_000
 MAX_DEPTH: Final = 64
+# Characters of a value that a message repeats.
+_SHOWN: Final = 60
 
 # The parser's events are typed too loosely to be of help.
 Event = Any
 
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUE = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
-_FALSE = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
-_NO_JSON = frozenset(sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")) | {
-    ".nan",
-    ".NaN",
-    ".NAN",
-}
-_INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -83,7 +75,8 @@ def read(file: str, data: bytes) -> Document:
     """
     try:
         text = _text(file, data)
-        value = _plainly(text)
+        # A character makes one value at most, so that a short text needs no count.
+        value = plain.read(text) if len(text) <= MAX_NODES else None
         if value is None:
             value = _Reader(file).read(text)
     except yaml.MarkedYAMLError as error:
@@ -118,62 +111,6 @@ def _syntax(error: yaml.MarkedYAMLError, data: bytes) -> str:
         return "is not YAML: a tab where only spaces may indent"
     context = f" {error.context}" if error.context else ""
     return f"is not YAML: {error.problem or 'unreadable'}{context}; is a quote, bracket or colon missing here or above?"
-
-
-class _UnusualError(Exception):
-    """The document has something that only the careful reader judges."""
-
-
-def _plainly(text: str) -> Any:
-    """Read a document that has nothing unusual in it; None when it has, or is no YAML.
-
-    Most documents are of this kind, and a registry has thousands. Whatever the careful
-    reader would refuse or count is left to it.
-    """
-    if len(text) > MAX_NODES:
-        return None  # a character makes one value at most
-    events = yaml.parse(text, Loader=yaml.CSafeLoader)
-    try:
-        next(events)
-        if not isinstance(next(events), yaml.DocumentStartEvent):
-            return None
-        value = _plain_value(events, next(events), 1)
-        next(events)
-        return value if isinstance(next(events), yaml.StreamEndEvent) else None
-    except (_UnusualError, yaml.YAMLError):
-        return None
-
-
-def _plain_value(events: Iterator[Event], event: Event, depth: int) -> Any:
-    kind = type(event)
-    if kind is yaml.AliasEvent or event.tag is not None or event.anchor is not None or depth > MAX_DEPTH:
-        raise _UnusualError
-    if kind is yaml.ScalarEvent:
-        return _plain_scalar(event)
-    if kind is yaml.SequenceStartEvent:
-        items = []
-        while type(event := next(events)) is not yaml.SequenceEndEvent:
-            items.append(_plain_value(events, event, depth + 1))
-        return items
-    values: dict[str, Any] = {}
-    while type(event := next(events)) is not yaml.MappingEndEvent:
-        if type(event) is not yaml.ScalarEvent or event.tag is not None or event.anchor is not None:
-            raise _UnusualError
-        key = _plain_scalar(event)
-        if type(key) is not str or key in values or key == "<<":
-            raise _UnusualError
-        values[key] = _plain_value(events, next(events), depth + 1)
-    return values
-
-
-def _plain_scalar(event: Event) -> Any:
-    text = event.value
-    if not event.implicit[0]:
-        return text
-    value = _scalar(text)
-    if text in _NO_JSON or (type(value) is float and math.isinf(value)):
-        raise _UnusualError
-    return value
 
 
 class _Reader:
@@ -247,9 +184,9 @@ class _Reader:
             raise _refusal(self._file, line, f"has the tag {event.tag}; write the plain value", path)
 
     def _plain(self, event: Event, line: int, path: Path) -> Any:
-        value = _scalar(event.value)
-        if event.value in _NO_JSON or (isinstance(value, float) and math.isinf(value)):
-            raise _refusal(self._file, line, f"{event.value} is no number that JSON can hold", path)
+        value = scalars.meaning(event.value)
+        if not scalars.fits_json(value):
+            raise _refusal(self._file, line, f"{_shortened(event.value)} is no number that JSON can hold", path)
         return value
 
     def _sequence(self, events: Iterator[Event], path: Path) -> list[Any]:
@@ -277,43 +214,16 @@ class _Reader:
             raise _refusal(self._file, line, "has a key that is no text; write a plain word", path)
         if event.implicit[0] and event.value == "<<":
             raise _refusal(self._file, line, "has a merge key <<; write the fields out", path)
-        if event.implicit[0] and not isinstance(_scalar(event.value), str):
+        if event.implicit[0] and not scalars.means_text(event.value):
             raise _refusal(
                 self._file, line, f'has the key {event.value}, which is no text; write "{event.value}"', path
             )
         return str(event.value)
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _line(event: Event) -> int:
     return int(event.start_mark.line) + 1
-
-
-def means_text(text: str) -> bool:
-    """Say whether an unquoted scalar is read back as the text that it is."""
-    return isinstance(_scalar(text), str)
-
-
-def _scalar(text: str) -> Any:
-    """Return what an unquoted scalar means to kubectl; numbers of any size, no dates."""
-    if text in _NULL:
-        return None
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    if text[0] in "+-.0123456789":
-        if _INT.fullmatch(text):
-            return _whole(text.replace("_", ""))
-        if _FLOAT.fullmatch(text.replace("_", "")):
-            return _number(float(text.replace("_", "")))
-    return text
-
-
-def _number(value: float) -> float:
-    """Return a number as JSON has it: there, 1.0 and 1 are one."""
-    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-
-
-def _whole(text: str) -> int:
-    sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
-    if digits != "0" and digits[0] == "0" and digits[1] not in "xbo":
-        return sign * int(digits, 8)
-    return sign * int(digits, 0)

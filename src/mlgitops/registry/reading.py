@@ -56,30 +56,37 @@ def sound(path: str, data: bytes) -> Document:
     return document
 
 
-def _answers(items: Sequence[tuple[str, bytes]]) -> list[Answer]:
+def _answers(items: Sequence[tuple[str, bytes]]) -> Iterator[Answer]:
+    """Yield what is found out about each file while other processes judge the next ones."""
     digests = [cache.digest(data) for _, data in items]
     with cache.opened() as kept:
         known: dict[bytes, bytes] = {}
         with contextlib.suppress(sqlite3.Error):
             known = kept.documents(digests) if kept else {}
-        new = [index for index, digest in enumerate(digests) if digest not in known]
-        fresh = dict(zip(new, _judged([items[index] for index in new]), strict=True))
+        fresh = _judged([item for item, digest in zip(items, digests, strict=True) if digest not in known])
+        found: dict[bytes, bytes] = {}
+        for digest in digests:
+            answer = known[digest] if digest in known else next(fresh)
+            if digest not in known and isinstance(answer, bytes):
+                found[digest] = answer
+            yield answer
         with contextlib.suppress(sqlite3.Error):
-            if kept and fresh:
-                kept.put_documents({digests[i]: answer for i, answer in fresh.items() if isinstance(answer, bytes)})
-    return [fresh[index] if index in fresh else known[digest] for index, digest in enumerate(digests)]
+            if kept and found:
+                kept.put_documents(found)
 
 
-def _judged(items: Sequence[tuple[str, bytes]]) -> list[Answer]:
+def _judged(items: Sequence[tuple[str, bytes]]) -> Iterator[Answer]:
     workers = min(len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1, 8)
     # A fork takes only the thread that calls it, and whatever lock another one holds stays locked.
     if len(items) < PARALLEL or workers < 2 or threading.active_count() > 1:
-        return [_answer(path, data) for path, data in items]
+        yield from (_answer(path, data) for path, data in items)
+        return
     context = multiprocessing.get_context("fork")
     starts = range(0, len(items), _SHARE)
     # The files reach the processes by the fork itself; only answers are sent.
     with ProcessPoolExecutor(workers, context, initializer=_share, initargs=(items,)) as pool:
-        return [answer for answers in pool.map(_judge_share, starts) for answer in answers]
+        for answers in pool.map(_judge_share, starts):
+            yield from answers
 
 
 _shared: Sequence[tuple[str, bytes]] = ()

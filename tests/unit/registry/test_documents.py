@@ -70,6 +70,7 @@ def test_aliases_stand_for_their_anchor() -> None:
         ("b: {x: 1}\n<<: {c: 1}\n", "a.yaml:2 has a merge key <<; write the fields out"),
         ("a: .inf\n", "a.yaml:1: a .inf is no number that JSON can hold"),
         ("a: 1e999\n", "a.yaml:1: a 1e999 is no number that JSON can hold"),
+        (f"a: {'9' * 5000}\n", f"a.yaml:1: a {'9' * 60}… is no number that JSON can hold"),
         ("1: x\n", 'a.yaml:1 has the key 1, which is no text; write "1"'),
         ("? [a]\n: 1\n", "a.yaml:1 has a key that is no text; write a plain word"),
         ("a: " + "[" * 100_000, "a.yaml:1 is nested more than 64 levels deep"),
