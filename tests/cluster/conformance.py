@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
+
+from mlgitops import api, kube
+from mlgitops.operator import kinds
 
 ABNORMAL = ("Reconciling", "Stalled")
 
@@ -46,3 +51,26 @@ def check(*raws: dict[str, Any]) -> None:
     """Fail with every broken rule of every object."""
     broken = {f"{raw['kind']} {raw['metadata']['name']}": violations(raw) for raw in raws}
     assert not any(broken.values()), {name: rules for name, rules in broken.items() if rules}
+
+
+@contextlib.asynccontextmanager
+async def witnessed(session: kube.Session, namespace: str) -> AsyncIterator[None]:
+    """Judge every status that anybody writes for our kinds in a namespace, from the first to the last.
+
+    A test that waits for one state sees only the states it asks for; those on the way must conform too.
+    """
+    broken: dict[str, list[str]] = {}
+
+    def judge(change: kube.Change) -> None:
+        if change.new and (rules := violations(change.new)):
+            version = change.new["metadata"]["resourceVersion"]
+            broken[f"{change.resource.kind} {change.key[1]} at {version}"] = rules
+
+    async with contextlib.AsyncExitStack() as watching:
+        for resource in kinds.OUR_KINDS:
+            if api.KINDS[resource.kind].reconciled:
+                reflector = kube.Reflector(session, resource, namespace)
+                reflector.subscribe(judge)
+                await watching.enter_async_context(reflector)
+        yield
+    assert not broken, broken

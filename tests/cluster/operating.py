@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cluster import conformance
 from mlgitops import kube
 from mlgitops.git import Repository
 from mlgitops.operator.runtime import Controller, Manager
@@ -32,7 +33,8 @@ async def operating(
         )
         running = asyncio.create_task(manager.run())
         try:
-            yield session, manager
+            async with conformance.witnessed(session, namespace):
+                yield session, manager
         finally:
             ended = running.done()
             running.cancel()

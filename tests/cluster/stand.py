@@ -222,7 +222,8 @@ async def standing(cluster: Cluster, namespace: str) -> AsyncIterator[Stand]:
         stand = Stand(session, namespace)
         playing = asyncio.create_task(stand.play())
         try:
-            yield stand
+            async with conformance.witnessed(session, namespace):
+                yield stand
         finally:
             # Not cancelled: a request that is broken off leaves its connection open behind it.
             stand.over = True
