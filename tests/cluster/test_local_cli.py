@@ -45,7 +45,7 @@ def test_status_lists_clusters_with_the_processes_they_are_made_of(started: Clus
         name: process.pid for name, process in started.parts.items()
     }
     assert f"{NAME}: running" in run("status").stdout
-    assert run("kubeconfig", NAME).stdout == f"{started.kubeconfig}\n"
+    assert run("kubeconfig", "--name", NAME).stdout == f"{started.kubeconfig}\n"
 
 
 def test_kubectl_runs_against_the_cluster_and_hands_back_its_exit_code(started: Cluster) -> None:
@@ -64,21 +64,21 @@ def test_logs_show_the_end_of_a_part_s_log_and_name_the_known_parts(started: Clu
 
 
 def test_down_stops_and_forget_deletes(started: Cluster) -> None:
-    assert run("down", NAME).returncode == 0
+    assert run("down", "--name", NAME).returncode == 0
     assert not started.running
     assert started.layout.etcd.is_dir()
-    assert run("down", NAME, "--forget").returncode == 0
+    assert run("down", "--name", NAME, "--forget").returncode == 0
     assert not started.layout.folder.exists()
 
 
 def test_an_unknown_cluster_is_one_line_without_a_traceback(nothing_of_the_user: Path) -> None:
-    answer = run("kubeconfig", "nowhere")
+    answer = run("kubeconfig", "--name", "nowhere")
     assert answer.returncode == 2
-    assert answer.stderr == "error: no local cluster nowhere; known: none; run: mlgitops local up nowhere\n"
+    assert answer.stderr == "error: no local cluster nowhere; known: none; run: mlgitops local up --name nowhere\n"
 
 
 def test_ctrl_c_while_a_cluster_comes_up_leaves_nothing_behind(nothing_of_the_user: Path) -> None:
-    command = [*MLGITOPS, "local", "up", NAME]
+    command = [*MLGITOPS, "local", "up", "--name", NAME]
     pid_file = nothing_of_the_user / "state/mlgitops/clusters" / NAME / "supervisor.pid"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as starting:
         assert starting.stderr is not None

@@ -18,8 +18,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="A whole cluster on this machine, without containers (Linux)."
 )
 
-Name = Annotated[str, typer.Argument(help="The cluster's name.", metavar="NAME")]
-NameOption = Annotated[str, typer.Option("--name", help="The cluster's name.")]
+Name = Annotated[str, typer.Option("--name", help="The cluster's name.")]
 DEFAULT = "local"
 
 
@@ -47,7 +46,7 @@ def up(
         signal.sigwait(ends)
         cluster.down()
     else:
-        typer.echo(f"  take down:  mlgitops local down {name}")
+        typer.echo(f"  take down:  mlgitops local down --name {name}")
 
 
 @app.command()
@@ -67,7 +66,7 @@ def down(
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(help="One cluster; default: all.", metavar="[NAME]")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="One cluster; default: all.")] = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Show clusters, where they listen and the processes that they are made of."""
@@ -109,7 +108,7 @@ def kubeconfig(name: Name = DEFAULT) -> None:
 @app.command()
 def logs(
     part: Annotated[str, typer.Argument(help="Whose log, such as gateway or kube-apiserver.", metavar="PART")],
-    name: NameOption = DEFAULT,
+    name: Name = DEFAULT,
     lines: Annotated[int, typer.Option("--tail", help="Only so many last lines; 0 for all.", min=0)] = 0,
 ) -> None:
     """Print the log of one of a cluster's parts.
@@ -128,7 +127,7 @@ def logs(
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def kubectl(context: typer.Context, name: NameOption = DEFAULT) -> None:
+def kubectl(context: typer.Context, name: Name = DEFAULT) -> None:
     """Run the kubectl that belongs to the cluster.
 
     Example: mlgitops local kubectl -- get pods --all-namespaces

@@ -76,7 +76,7 @@ class World:
 
 def cluster(world: World) -> dict[str, Any]:
     """Bring the cluster up, with our kinds and the operator."""
-    world.narrator.command(f"mlgitops local up {CLUSTER}")
+    world.narrator.command(f"mlgitops local up --name {CLUSTER}")
     world.cluster = Cluster.up(CLUSTER, attached=True, folder=world.root / "cluster" / CLUSTER)
     world.narrator.command("kubectl apply --server-side -f crds/ -f manifests/")
     install(world.running)

@@ -49,7 +49,7 @@ def claim(preferred: int | None = None) -> Block:
             held.close()
         else:
             return Block(number, held)
-    raise OutsideError("all 64 blocks of 127.64.0.0/10 are in use; stop a cluster: mlgitops local down NAME")
+    raise OutsideError("all 64 blocks of 127.64.0.0/10 are in use; stop a cluster: mlgitops local down --name NAME")
 
 
 def free_port(address: str, preferred: int) -> int:

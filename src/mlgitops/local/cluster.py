@@ -93,7 +93,7 @@ class Cluster:
         layout = Layout(_folder(name))
         if layout.read_endpoints() is None:
             known = ", ".join(cluster.layout.name for cluster in cls.list()) or "none"
-            raise NotFoundError(f"no local cluster {name}; known: {known}; run: mlgitops local up {name}")
+            raise NotFoundError(f"no local cluster {name}; known: {known}; run: mlgitops local up --name {name}")
         return cls(layout)
 
     @classmethod
@@ -171,7 +171,7 @@ class Cluster:
             InputError: it still runs.
         """
         if self.running:
-            raise InputError(f"cluster {self.name} runs; stop it first: mlgitops local down {self.name}")
+            raise InputError(f"cluster {self.name} runs; stop it first: mlgitops local down --name {self.name}")
         shutil.rmtree(self.layout.folder, ignore_errors=True)
 
     def _still_runs(self) -> bool:
