@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from cluster.waiting import until
+from cluster.waiting import PATIENCE, until
 from mlgitops import kube
 from mlgitops.local.cluster import PYTHON_IMAGE, Cluster
 
@@ -66,7 +66,7 @@ class Pods:
         assert found["status"]["phase"] == phase, json.dumps(found["status"], indent=1)
         return found
 
-    async def gone(self, name: str, *, seconds: float = 20) -> None:
+    async def gone(self, name: str, *, seconds: float = PATIENCE) -> None:
         """Wait until a pod is no more."""
 
         async def look() -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cluster import conformance
-from cluster.waiting import until
+from cluster.waiting import PATIENCE, until
 from mlgitops import api, kube
 from mlgitops.kube import Raw
 from mlgitops.local import binaries
@@ -87,13 +87,13 @@ class Stand:
         found = api.conditions.find((await self.deployment()).status.conditions, type_)
         return f"{found.status}/{found.reason}" if found else ""
 
-    async def until_condition(self, type_: str, wanted: str, *, seconds: float = 20) -> None:
+    async def until_condition(self, type_: str, wanted: str, *, seconds: float = PATIENCE) -> None:
         async def holds() -> bool:
             return await self.condition(type_) == wanted
 
         await until(holds, f"{type_} is {wanted}", seconds=seconds)
 
-    async def until_served(self, number: int, *, seconds: float = 20) -> None:
+    async def until_served(self, number: int, *, seconds: float = PATIENCE) -> None:
         async def holds() -> bool:
             status = (await self.deployment()).status
             ready = api.conditions.is_true(status.conditions, "Ready")

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cluster.stand import Stand, standing
-from cluster.waiting import asynchronous, until
+from cluster.waiting import PATIENCE, asynchronous, until
 from mlgitops.api.deployment import RolloutSpec, RolloutStep
 from mlgitops.local.cluster import Cluster
 
@@ -36,7 +36,7 @@ async def process(cluster: Cluster, namespace: str, crash_at: str = "") -> Async
 
 async def live_until_killed(stand: Stand, cluster: Cluster, crash_at: str) -> None:
     async with process(cluster, stand.namespace, crash_at) as operator:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await operator.wait() == -signal.SIGKILL
 
 
@@ -74,7 +74,6 @@ async def test_a_canary_survives_a_kill_at_each_kind_of_place(api_server: Cluste
         assert started is None or started.started_at <= (await stand.deployment()).status.history[0].at
 
 
-@pytest.mark.timeout(180)
 @asynchronous
 async def test_an_operator_that_dies_after_every_single_child_still_ends_a_canary(
     api_server: Cluster, namespace: str
