@@ -4,7 +4,7 @@ A sealed folder (``mlgitops.digest.seal``) lies in a store at ``<root>/<name>/sh
 its manifest written last: where the manifest is, everything else is. Whoever names
 the digest gets exactly those bytes or an error, from whichever store or mirror.
 
-    open_store(uri)      one store: put, get, open, download, exists, list
+    open_store(uri)      one store: put, get, open, download, exists, list, entries, delete
     upload(folder, …)    a sealed folder into a store
     fetch(uri, digest)   out of it again, every byte verified
     check(uri, digest)   is it there and whole
@@ -12,7 +12,19 @@ the digest gets exactly those bytes or an error, from whichever store or mirror.
 """
 
 from mlgitops.artifacts.locations import Location, join, within
-from mlgitops.artifacts.stores import ForbiddenError, Reader, Store, open_store
+from mlgitops.artifacts.stores import ForbiddenError, Reader, Store, Stored, open_store
 from mlgitops.artifacts.transfer import check, fetch, upload
 
-__all__ = ["ForbiddenError", "Location", "Reader", "Store", "check", "fetch", "join", "open_store", "upload", "within"]
+__all__ = [
+    "ForbiddenError",
+    "Location",
+    "Reader",
+    "Store",
+    "Stored",
+    "check",
+    "fetch",
+    "join",
+    "open_store",
+    "upload",
+    "within",
+]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlgitops.artifacts.locations import Location, segments
-from mlgitops.artifacts.stores import BrokenStreamError, ForbiddenError, Reader, Store
+from mlgitops.artifacts.stores import BrokenStreamError, ForbiddenError, Reader, Store, Stored
 from mlgitops.errors import InputError, MlgitopsError, NotFoundError, OutsideError, require
 
 if TYPE_CHECKING:
@@ -63,19 +63,27 @@ class S3Store(Store):
             return False
         return True
 
-    def list(self, prefix: str = "") -> dict[str, int]:
+    def entries(self, prefix: str = "") -> dict[str, Stored]:
         """List in pages, in order of key."""
         parts = self.location.parts + (segments(prefix) if prefix else ())
         start = "/".join(parts) + "/" if parts else ""
         cut = len("/".join(self.location.parts)) + 1 if self.location.parts else 0
-        found: dict[str, int] = {}
+        found: dict[str, Stored] = {}
         with _translated(self.uri):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.location.bucket, Prefix=start)
             for page in pages:
                 # Some servers also list "folders" as empty keys that end in a slash.
                 listed = (item for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
-                found.update((item["Key"][cut:], item["Size"]) for item in listed)
+                for item in listed:
+                    stored = Stored(item["Size"], item["LastModified"].timestamp(), item["ETag"].strip('"'))
+                    found[item["Key"][cut:]] = stored
         return found
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove one by one: not every server that speaks the protocol removes many at once."""
+        for key in keys:
+            with _translated(f"{self.uri}/{key}"):
+                self._client.delete_object(Bucket=self.location.bucket, Key=self._name(key))
 
     def _name(self, key: str) -> str:
         return "/".join(self.location.parts + segments(key))

@@ -11,8 +11,9 @@ import os
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,18 @@ class ForbiddenError(OutsideError):
 
 class BrokenStreamError(OutsideError):
     """A download began and broke off; trying again may well succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store says of a key: ``size`` in bytes, ``modified`` in seconds since the epoch.
+
+    ``tag`` changes whenever the content does; nothing else is known of it.
+    """
+
+    size: int
+    modified: float
+    tag: str
 
 
 class Reader(Protocol):
@@ -66,8 +79,16 @@ class Store(ABC):
         """Say whether a key is there."""
 
     @abstractmethod
+    def entries(self, prefix: str = "") -> dict[str, Stored]:
+        """Return every key below a folder-like prefix, in order, and what is known of it without reading it."""
+
+    @abstractmethod
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys in the order given; one that is not there is removed already."""
+
     def list(self, prefix: str = "") -> dict[str, int]:
         """Return every key below a folder-like prefix with its size in bytes."""
+        return {key: stored.size for key, stored in self.entries(prefix).items()}
 
     def get(self, key: str) -> bytes:
         """Return all bytes of a key."""
@@ -106,13 +127,24 @@ class FileStore(Store):
         """Say whether the file is there."""
         return self._path(key).is_file()
 
-    def list(self, prefix: str = "") -> dict[str, int]:
+    def entries(self, prefix: str = "") -> dict[str, Stored]:
         """Walk the folder, in order of path."""
         root = self.location.path
         top = self._path(prefix) if prefix else root
         with _os_errors(top):
             files = (path for path in sorted(top.rglob("*")) if path.is_file() and not path.is_symlink())
-            return {path.relative_to(root).as_posix(): path.stat().st_size for path in files}
+            return {path.relative_to(root).as_posix(): _stored(path) for path in files}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove the files, and folders that are empty then."""
+        for path in map(self._path, keys):
+            with _os_errors(path):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty, or gone
+                for folder in path.parents:
+                    if folder == self.location.path:
+                        break
+                    folder.rmdir()
 
     def _path(self, key: str) -> Path:
         root = self.location.path
@@ -138,6 +170,11 @@ def open_store(uri: str) -> Store:
 
         return S3Store(location)
     return FileStore(location)
+
+
+def _stored(path: Path) -> Stored:
+    found = path.stat()
+    return Stored(found.st_size, found.st_mtime, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
 
 @contextlib.contextmanager

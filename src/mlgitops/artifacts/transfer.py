@@ -40,10 +40,9 @@ def upload(folder: Path, root_uri: str, name: str) -> str:
     store = open_store(uri)
     try:
         _check(store, digest, deep=False)
-        return uri
-    except (NotFoundError, IntegrityError):
-        pass  # new, or to be repaired
-    _each(lambda entry: store.put(entry.path, folder / entry.path), manifest.files)
+    except (NotFoundError, IntegrityError):  # new, or to be repaired
+        _each(lambda entry: store.put(entry.path, folder / entry.path), manifest.files)
+    # Written again where it was there: whoever cleans the store up sees that somebody wants this package now.
     store.put(MANIFEST, manifest.to_bytes())
     return uri
 

@@ -33,6 +33,8 @@ VERBS = {
     "evaluate": "evaluate",
     "promote": "promote",
     "rollback": "rollback",
+    "archive": "archive",
+    "gc": "gc",
     "reserve": "reserve",
     "check": "check",
     "pr": "pr",

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mlgitops.api.model import Hold
+from mlgitops.api.model import Hold, Lifecycle
 from mlgitops.errors import InputError, InvalidError, Problem
 from mlgitops.registry import documents
 
@@ -40,10 +40,23 @@ def set_hold(data: bytes, hold: Hold | None) -> bytes:
     return _rewritten(data, {"hold": None if hold is None else _hold(hold)})
 
 
+def set_lifecycle(data: bytes, lifecycle: Lifecycle) -> bytes:
+    """Return a ModelVersion's file with this lifecycle.
+
+    Raises:
+        InvalidError: the file is not a sound document.
+    """
+    documents.read("the version's file", data)
+    return _rewritten(data, {"lifecycle": _quoted({"state": lifecycle.state, "reason": lifecycle.reason})})
+
+
 def _hold(hold: Hold) -> dict[str, str]:
     if hold.until is not None:
         datetime.fromisoformat(hold.until)
-    texts = {"reason": hold.reason, "by": hold.by, "until": hold.until}
+    return _quoted({"reason": hold.reason, "by": hold.by, "until": hold.until})
+
+
+def _quoted(texts: dict[str, str | None]) -> dict[str, str]:
     # Quoted, so that neither a colon in a reason nor a time means anything to a reader of YAML.
     return {key: DoubleQuotedScalarString(text) for key, text in texts.items() if text is not None}
 
@@ -74,7 +87,7 @@ def _rewritten(data: bytes, fields: dict[str, Any]) -> bytes:
     document = yaml.load(text)
     spec = document.get("spec") if isinstance(document, CommentedMap) else None
     if not isinstance(spec, CommentedMap):
-        raise InputError("the stage's file has no spec; write it anew")
+        raise InputError("the file has no spec; write it anew")
     for key, value in fields.items():
         if value is None:
             spec.pop(key, None)

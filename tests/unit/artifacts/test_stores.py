@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,29 @@ def test_what_is_put_can_be_got_listed_and_downloaded(root_uri: str, tmp_path: P
     assert store.list("a") == {"a/b/two": 11, "a/one": 1}
     store.download("a/b/two", tmp_path / "new" / "target")
     assert (tmp_path / "new" / "target").read_bytes() == b"from a file"
+
+
+def test_an_entry_tells_size_time_and_a_tag_that_changes_with_the_content(root_uri: str) -> None:
+    store = open_store(root_uri)
+    store.put("a/key", b"one")
+    before = store.entries()["a/key"]
+    assert store.entries("a") == {"a/key": before}
+    assert (before.size, abs(before.modified - time.time()) < 60) == (3, True)
+    store.put("a/key", b"two")
+    assert store.entries()["a/key"].tag != before.tag
+
+
+def test_what_is_deleted_is_gone_and_nothing_else(root_uri: str) -> None:
+    store = open_store(root_uri)
+    for key in ("a/b/one", "a/b/two", "a/c", "ab"):
+        store.put(key, b"x")
+    store.delete(["a/b/one", "a/b/two", "absent"])
+    assert list(store.list()) == ["a/c", "ab"]
+    store.delete(["a/c", "ab"])
+    assert store.list() == {}
+    store.put("a/b/one", b"again")
+    with pytest.raises(InputError):
+        store.delete(["../out"])
 
 
 def test_putting_a_key_again_replaces_it(root_uri: str) -> None:

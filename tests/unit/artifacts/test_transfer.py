@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,15 @@ def test_uploading_and_fetching_again_changes_nothing(root_uri: str, sealed: Sea
     before = (tmp_path / "into/model.skops").stat().st_mtime_ns
     fetch(first, expected, tmp_path / "into")
     assert (tmp_path / "into/model.skops").stat().st_mtime_ns == before
+
+
+def test_uploading_again_makes_the_package_young_for_whoever_cleans_up(sealed: Sealed, tmp_path: Path) -> None:
+    folder, _ = sealed
+    uri = upload(folder, (tmp_path / "store").as_uri(), "iris")
+    manifest = open_store(uri).location.path / digest.MANIFEST
+    os.utime(manifest, (1, 1))
+    upload(folder, (tmp_path / "store").as_uri(), "iris")
+    assert open_store(uri).entries()[digest.MANIFEST].modified > 1
 
 
 def test_uploading_again_restores_what_the_store_lost(root_uri: str, sealed: Sealed) -> None:
