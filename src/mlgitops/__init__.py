@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from mlgitops.errors import MlgitopsError as MlgitopsError
     from mlgitops.loading import load_model as load_model
+    from mlgitops.tracking.autolog.switch import autolog as autolog
     from mlgitops.tracking.query.comparison import compare as compare
     from mlgitops.tracking.query.search import search_runs as search_runs
     from mlgitops.tracking.run import Run as Run
@@ -38,6 +39,7 @@ _HOMES = {
     "MlgitopsError": "mlgitops.errors",
     "Run": "mlgitops.tracking.run",
     "active_run": _SESSION,
+    "autolog": "mlgitops.tracking.autolog.switch",
     "compare": "mlgitops.tracking.query.comparison",
     "end_run": _SESSION,
     "load_model": "mlgitops.loading",

@@ -1,0 +1,61 @@
+"""The model of a fit: a twin to ask, and saving it when that fits into the budget."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from mlgitops.errors import InputError
+from mlgitops.tracking.autolog.fits import Fit
+
+# Careful guesses for saving as skops, the slowest of the formats.
+_ALWAYS = 0.06  # seconds
+_BYTES_PER_SECOND = 40e6
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A model that is asked in place of the user's, and how many bytes it holds.
+
+    Predicting can change a model: the trees of nearest neighbours count their queries, and
+    pickle the counts. The twin has objects of its own and shares the arrays.
+    """
+
+    model: Any
+    size: int
+
+    @classmethod
+    def of(cls, model: Any) -> Twin:
+        """Return a model's twin; one that cannot be pickled is its own."""
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            content = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+            copy = pickle.loads(content, buffers=buffers)  # noqa: S301 - pickled by the line above
+        except Exception:  # pickling may raise anything
+            return cls(model, 0)
+        return cls(copy, len(content) + sum(buffer.raw().nbytes for buffer in buffers))
+
+
+def log(fit: Fit, twin: Twin, example: Any) -> None:
+    """Save a model with the run; what is not saved is said in the record and once on standard error."""
+    if fit.options.log_models is False:
+        return
+    seconds = _ALWAYS + twin.size / _BYTES_PER_SECOND
+    if fit.options.log_models is None and seconds > fit.budget.left:
+        _leave_out(
+            fit,
+            f"saving it takes about {seconds:.1f} s, which is more than 2 % of the fit; "
+            "mlgitops.log_model or autolog(log_models=True) saves it",
+        )
+        return
+    try:
+        fit.run.log_model(twin.model, name="model", input_example=example)
+    except InputError as error:
+        _leave_out(fit, str(error).splitlines()[0])
+
+
+def _leave_out(fit: Fit, reason: str) -> None:
+    fit.note("model", f"left out: {reason}")
+    print(f"mlgitops: run {fit.run.id} has no model: {reason[:300]!a}", file=sys.stderr)

@@ -1,0 +1,57 @@
+"""scikit-learn: wraps ``fit``, ``fit_predict`` and ``fit_transform`` of its estimators, since it has no callbacks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from mlgitops.tracking.autolog import search
+from mlgitops.tracking.autolog.estimators import EstimatorFit
+from mlgitops.tracking.autolog.fits import Call, Fit
+from mlgitops.tracking.autolog.patches import Patches
+
+_METHODS = ("fit", "fit_predict", "fit_transform")
+
+# What only prepares data is no training, as in MLflow: a run a StandardScaler would hide the others.
+_PREPARING = tuple(
+    f"sklearn.{name}." for name in ("compose", "feature_extraction", "feature_selection", "impute", "preprocessing")
+)
+
+
+def install(module: ModuleType, patches: Patches) -> None:
+    """Wrap the methods of the classes that a module defines."""
+    for kind in list(vars(module).values()):
+        if inspect.isclass(kind) and kind.__module__ == module.__name__:
+            for name in _METHODS:
+                patches.method(kind, name, SklearnFit)
+
+
+class SklearnFit(EstimatorFit):
+    """A fit of one of scikit-learn's estimators, or of a class that inherits from one."""
+
+    name = "sklearn"
+
+    def wants(self, call: Call) -> bool:
+        """Return whether it trains, and is no preparation of data."""
+        kinds = type(call.args[0]).__mro__ if call.args else ()
+        return hasattr(kinds[0], "get_params") and not any(
+            f"{kind.__module__}.".startswith(_PREPARING) for kind in kinds
+        )
+
+    def params(self, estimator: Any) -> Mapping[str, Any]:
+        """Return parameters; of a search only its own, since those of the estimator are what it searches."""
+        found: Mapping[str, Any] = estimator.get_params(deep=not search.is_search(estimator))
+        return found
+
+    def after(self, fit: Fit, result: Any) -> None:
+        """Log what the search found too."""
+        estimator = fit.call.args[0]
+        if not search.is_search(estimator):
+            super().after(fit, result)
+            return
+        search.log(fit, estimator)
+        if hasattr(estimator, "best_estimator_"):
+            self.log_model(fit, estimator.best_estimator_)
+        self.log_data.after(fit)
