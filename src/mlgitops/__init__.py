@@ -16,25 +16,35 @@ if TYPE_CHECKING:
     from mlgitops.errors import MlgitopsError as MlgitopsError
     from mlgitops.loading import load_model as load_model
     from mlgitops.tracking.autolog.switch import autolog as autolog
+    from mlgitops.tracking.places import new_run_id as new_run_id
     from mlgitops.tracking.query.comparison import compare as compare
     from mlgitops.tracking.query.search import search_runs as search_runs
     from mlgitops.tracking.run import Run as Run
     from mlgitops.tracking.session import active_run as active_run
     from mlgitops.tracking.session import end_run as end_run
-    from mlgitops.tracking.session import log_artifact as log_artifact
-    from mlgitops.tracking.session import log_dataset as log_dataset
-    from mlgitops.tracking.session import log_metric as log_metric
-    from mlgitops.tracking.session import log_metrics as log_metrics
-    from mlgitops.tracking.session import log_model as log_model
-    from mlgitops.tracking.session import log_param as log_param
-    from mlgitops.tracking.session import log_params as log_params
-    from mlgitops.tracking.session import set_tag as set_tag
-    from mlgitops.tracking.session import set_tags as set_tags
+    from mlgitops.tracking.session import set_experiment as set_experiment
     from mlgitops.tracking.session import start_run as start_run
+    from mlgitops.tracking.shorthand import log_artifact as log_artifact
+    from mlgitops.tracking.shorthand import log_audio as log_audio
+    from mlgitops.tracking.shorthand import log_dataset as log_dataset
+    from mlgitops.tracking.shorthand import log_dict as log_dict
+    from mlgitops.tracking.shorthand import log_figure as log_figure
+    from mlgitops.tracking.shorthand import log_html as log_html
+    from mlgitops.tracking.shorthand import log_image as log_image
+    from mlgitops.tracking.shorthand import log_metric as log_metric
+    from mlgitops.tracking.shorthand import log_metrics as log_metrics
+    from mlgitops.tracking.shorthand import log_model as log_model
+    from mlgitops.tracking.shorthand import log_param as log_param
+    from mlgitops.tracking.shorthand import log_params as log_params
+    from mlgitops.tracking.shorthand import log_table as log_table
+    from mlgitops.tracking.shorthand import log_text as log_text
+    from mlgitops.tracking.shorthand import set_tag as set_tag
+    from mlgitops.tracking.shorthand import set_tags as set_tags
 
     __version__: str
 
 _SESSION = "mlgitops.tracking.session"
+_SHORTHAND = "mlgitops.tracking.shorthand"
 _HOMES = {
     "MlgitopsError": "mlgitops.errors",
     "Run": "mlgitops.tracking.run",
@@ -43,16 +53,25 @@ _HOMES = {
     "compare": "mlgitops.tracking.query.comparison",
     "end_run": _SESSION,
     "load_model": "mlgitops.loading",
-    "log_artifact": _SESSION,
-    "log_dataset": _SESSION,
-    "log_metric": _SESSION,
-    "log_metrics": _SESSION,
-    "log_model": _SESSION,
-    "log_param": _SESSION,
-    "log_params": _SESSION,
+    "log_artifact": _SHORTHAND,
+    "log_audio": _SHORTHAND,
+    "log_dataset": _SHORTHAND,
+    "log_dict": _SHORTHAND,
+    "log_figure": _SHORTHAND,
+    "log_html": _SHORTHAND,
+    "log_image": _SHORTHAND,
+    "log_metric": _SHORTHAND,
+    "log_metrics": _SHORTHAND,
+    "log_model": _SHORTHAND,
+    "log_param": _SHORTHAND,
+    "log_params": _SHORTHAND,
+    "log_table": _SHORTHAND,
+    "log_text": _SHORTHAND,
+    "new_run_id": "mlgitops.tracking.places",
     "search_runs": "mlgitops.tracking.query.search",
-    "set_tag": _SESSION,
-    "set_tags": _SESSION,
+    "set_experiment": _SESSION,
+    "set_tag": _SHORTHAND,
+    "set_tags": _SHORTHAND,
     "start_run": _SESSION,
 }
 __all__ = sorted(_HOMES)

@@ -11,18 +11,14 @@ from mlgitops import digest
 from mlgitops.digest import FileEntry, Manifest
 from mlgitops.errors import InputError, NotFoundError, OutsideError
 from mlgitops.files import write_atomic
-from mlgitops.tracking.places import META, MODELS
+from mlgitops.tracking.places import META, MODELS, OWNER
 
 
 def copy_artifact(source: Path, artifacts: Path, name: str | None) -> Path:
     """Copy a file or folder below the artifacts of a run; see ``Run.log_artifact``."""
-    name = source.name if name is None else name
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-        raise InputError(f"artifact name {name!r} is no plain relative path; expected one such as plots/loss.png")
+    target = artifacts.joinpath(*_parts(source.name if name is None else name))
     if not source.exists():
         raise NotFoundError(f"{source} does not exist; there is nothing to log")
-    target = artifacts.joinpath(*parts)
     try:
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -34,6 +30,16 @@ def copy_artifact(source: Path, artifacts: Path, name: str | None) -> Path:
     return target
 
 
+def write_artifact(data: bytes, artifacts: Path, name: str) -> None:
+    """Write a file below the artifacts of a run.
+
+    Raises:
+        InputError: the name is no plain relative path.
+        OSError: it cannot be written.
+    """
+    write_atomic(artifacts.joinpath(*_parts(name)), data)
+
+
 def seal(folder: Path) -> Manifest:
     """Write the manifest of a record: every file but models, which have their own, and what is added later."""
     manifest = Manifest(tuple(sorted(_entries(folder), key=lambda entry: entry.path)))
@@ -41,11 +47,18 @@ def seal(folder: Path) -> Manifest:
     return manifest
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        raise InputError(f"artifact name {name!r} is no plain relative path; expected one such as plots/loss.png")
+    return parts
+
+
 def _entries(folder: Path) -> list[FileEntry]:
     found = []
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
-        sealed = relative.parts[0] not in (META, MODELS, digest.MANIFEST)
+        sealed = relative.parts[0] not in (META, MODELS, OWNER, digest.MANIFEST)
         if sealed and path.is_file() and not path.is_symlink():
             found.append(FileEntry(relative.as_posix(), digest.of_file(path), path.stat().st_size))
     return found

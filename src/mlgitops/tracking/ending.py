@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgitops import config
 from mlgitops.errors import MlgitopsError
 from mlgitops.files import write_atomic
-from mlgitops.tracking import contents, places, records
+from mlgitops.tracking import contents, life, locks, places, records, seeds
 from mlgitops.tracking.points import from_number
 
 if TYPE_CHECKING:
@@ -21,13 +23,17 @@ if TYPE_CHECKING:
 def end(run: Run) -> None:
     """Write the final ``run.json`` and the manifest, push the record where a store is set, and tell what is next.
 
+    A process that joined the run leaves it, and brings the record up to date when its owner ended before.
+
     Raises:
         OSError: the record cannot be written.
     """
+    if not run.is_owner:
+        _leave(run)
+        return
+    run.log_seeds(seeds.observed())
     run.finish_capture()
-    found = records.summarise(run.folder)
-    write_atomic(run.folder / places.RUN, json.dumps(_final(run, found), indent=1).encode() + b"\n")
-    contents.seal(run.folder)
+    found = sum_up(run.folder, run.head(), run.problems)
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
     pushed = _push(run)
     if run.status == "finished" and found.models:
@@ -39,21 +45,51 @@ def end(run: Run) -> None:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
 
 
-def _final(run: Run, found: records.Contents) -> dict[str, Any]:
+def sum_up(folder: Path, head: Mapping[str, object], problems: list[str]) -> records.Contents:
+    """Write the final ``run.json`` of a run, and its manifest.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    found = records.summarise(folder)
+    problems = [*problems, *(failure for failure in found.failures if failure not in problems)]
+    final = {**head, "finished_at": places.utc(time.time()), **sums_of(found), "problems": problems}
+    write_atomic(folder / places.RUN, json.dumps(final, indent=1).encode() + b"\n")
+    contents.seal(folder)
+    return found
+
+
+def sums_of(found: records.Contents) -> dict[str, Any]:
+    """Return what the lines of a run add up to, as ``run.json`` says it."""
     metrics = {
         name: {key: from_number(value) if isinstance(value, float) else value for key, value in asdict(summary).items()}
         for name, summary in found.metrics.items()
     }
-    return run.head() | {
-        "finished_at": places.utc(time.time()),
+    return {
         "params": found.params,
         "metrics": metrics,
         "tags": found.tags,
-        "datasets": [asdict(dataset) for dataset in found.datasets],
+        "seeds": found.seeds,
+        "datasets": [asdict(dataset) | ({} if dataset.digest else {"pending": True}) for dataset in found.datasets],
         "models": [asdict(model) for model in found.models],
+        "media": [asdict(media) for media in found.media],
         "damaged": found.damaged,
-        "problems": run.problems,
     }
+
+
+def _leave(run: Run) -> None:
+    """Add up a record again whose owner ended before this process did."""
+    raw = records.read_head(run.folder)
+    if raw.get("status") not in life.ENDED:
+        return
+    lock = locks.claim(run.folder / places.OWNER)
+    if lock is None:
+        return  # it was resumed; its new owner adds up
+    try:
+        told = list(records.told_problems(run.folder))
+        sum_up(run.folder, raw, told + [problem for problem in run.problems if problem not in told])
+    finally:
+        lock.close()
 
 
 def _push(run: Run) -> bool:
@@ -67,6 +103,8 @@ def _push(run: Run) -> bool:
         # The writer still holds its lock, but nothing is written any more.
         pushed = remote.push(records.read(run.folder), store)
     except MlgitopsError as error:
+        if places.is_strict():
+            raise
         print(f"mlgitops: not pushed: {error}; later: mlgitops push {run.id}", file=sys.stderr)
         return False
     print(f"mlgitops: pushed to {pushed.run_uri}", file=sys.stderr)

@@ -15,9 +15,15 @@ PACKAGES = "packages.txt"
 ARTIFACTS = "artifacts"
 MODELS = "models"  # packages, each sealed by itself: not part of the record's own digest
 META = "meta"  # added after the run: not part of the record's digest either
+OWNER = ".owner"  # locked by the process that owns the run; no part of the record
 FORMAT = 1  # of run.json, capture.json and the writers' lines
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def is_strict() -> bool:
+    """Say whether what cannot be recorded shall raise (``MLGITOPS_STRICT=1``)."""
+    return os.environ.get("MLGITOPS_STRICT") == "1"
 
 
 def root() -> Path:

@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mlgitops.tracking import series
+
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Point(NamedTuple):
-    """One logged value; ``time`` is in seconds since the epoch."""
+    """One logged value; ``metric`` is its series (``tracking.series``), ``time`` in seconds since the epoch."""
 
     metric: str
     value: float
@@ -29,13 +31,19 @@ class Point(NamedTuple):
 
 
 def writers(folder: Path) -> list[Path]:
-    """Return the files of a run's writers, in order of name."""
+    """Return the files of a run's writers in order of their first lines' times: of a run that went on, the last is last."""
     try:
         with os.scandir(folder) as entries:
             files = [entry.name for entry in entries if _is_writer(entry.name) and entry.is_file(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [folder / name for name in sorted(files)]
+    found = [folder / name for name in sorted(files)]
+    return found if len(found) < 2 else sorted(found, key=_began)
+
+
+def _began(path: Path) -> float:
+    time = next(lines(path), {}).get("time")
+    return time if isinstance(time, float) else 0.0
 
 
 def _is_writer(name: str) -> bool:
@@ -99,6 +107,11 @@ def to_point(line: dict[str, Any]) -> Point | None:
     number = value if type(value) is float else to_number(value)
     if number is None or type(name) is not str or type(step) is not int or type(time) is not float:
         return None
+    context = line.get("context")
+    if context is not None:
+        if not isinstance(context, dict) or not all(isinstance(text, str) for text in context.values()):
+            return None
+        name = series.key(name, context)
     return Point(name, number, step, time)
 
 
@@ -123,6 +136,8 @@ def from_number(value: float) -> float | str:
 
 class Summing:
     """Adds up the points of one metric."""
+
+    __slots__ = ("_numbers", "_sum", "_time", "count", "last", "max", "min", "step")
 
     def __init__(self) -> None:
         self.count = 0

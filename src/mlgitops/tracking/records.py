@@ -1,8 +1,9 @@
-"""What a run record says, whoever wrote it and whether or not it ended.
+"""Finds and reads run records, whoever wrote them and whether or not they ended.
 
-A finished run is its ``run.json``. A run that is still going, or died, is the sum of its
-writers' lines. Records come from anywhere: wrong types are left out, paths that leave the
-record are left out, and text is only ever text; whoever shows it makes it inert.
+A run that ended is its ``run.json``. A run that is still going, or died, is the sum of its
+writers' lines. What was added later lies in ``meta/``. Records come from anywhere: wrong types are
+left out, paths that leave the record are left out, and text is only ever text; whoever shows it
+makes it inert.
 """
 
 from __future__ import annotations
@@ -10,102 +11,32 @@ from __future__ import annotations
 import errno
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlgitops import digest as digests
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.tracking import places
-from mlgitops.tracking.points import Summing, lines, open_plain, to_number, to_point, writers
-from mlgitops.tracking.writer import is_locked
+from mlgitops.tracking import life, places, remarks
+from mlgitops.tracking.life import SILENT as SILENT
+from mlgitops.tracking.life import is_alive as is_alive
+from mlgitops.tracking.locks import is_locked
+from mlgitops.tracking.points import open_plain
+from mlgitops.tracking.shapes import Dataset as Dataset
+from mlgitops.tracking.shapes import Environment as Environment
+from mlgitops.tracking.shapes import LoggedModel as LoggedModel
+from mlgitops.tracking.shapes import Media as Media
+from mlgitops.tracking.shapes import MetricSummary as MetricSummary
+from mlgitops.tracking.shapes import Note as Note
+from mlgitops.tracking.shapes import RunRecord as RunRecord
+from mlgitops.tracking.shapes import Scalar as Scalar
+from mlgitops.tracking.shapes import Source as Source
+from mlgitops.tracking.sums import Contents as Contents
+from mlgitops.tracking.sums import of_run_json, text
+from mlgitops.tracking.sums import summarise as summarise
+from mlgitops.tracking.sums import take as take
 
-SILENT = 600.0  # seconds without a line, after which a run of another machine counts as dead
 LARGEST_RUN = 256 << 20  # bytes of a run.json
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)  # nothing, a link, no plain file
-Scalar = str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class MetricSummary:
-    """What a metric's points add up to; ``last`` is the one of the highest step."""
-
-    last: float
-    min: float
-    max: float
-    mean: float
-    count: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Data that a run used; the digest is of its full content."""
-
-    name: str
-    digest: str
-    context: str | None = None
-    uri: str | None = None
-    rows: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedModel:
-    """A model package of a run; ``path`` is relative to the record's folder."""
-
-    name: str
-    path: str
-    digest: str
-    format: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The code of a run; ``commit`` is empty outside of a git repository."""
-
-    repository: str
-    commit: str
-    dirty: bool
-    entry_point: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """A run as its record tells it.
-
-    ``status`` is running, finished, failed or killed; ``capture`` (of code and environment) is
-    complete, pending or lost; ``problems`` is what the record lacks. Times are RFC 3339 in UTC.
-    """
-
-    id: str
-    name: str
-    experiment: str
-    status: str
-    started_at: str
-    finished_at: str | None
-    params: Mapping[str, Scalar]
-    metrics: Mapping[str, MetricSummary]
-    tags: Mapping[str, str]
-    datasets: tuple[Dataset, ...]
-    models: tuple[LoggedModel, ...]
-    source: Source | None
-    folder: Path
-    capture: str = "complete"
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Contents:
-    """What the lines of a run's writers add up to."""
-
-    params: dict[str, Scalar] = field(default_factory=dict)
-    metrics: dict[str, MetricSummary] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    datasets: list[Dataset] = field(default_factory=list)
-    models: list[LoggedModel] = field(default_factory=list)
-    damaged: int = 0
 
 
 def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunRecord:
@@ -115,30 +46,41 @@ def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunR
         NotFoundError: the folder is no run record.
         InputError: its ``run.json`` cannot be read, or is of a newer format.
     """
-    raw = _read_json(folder, places.RUN)
+    raw = read_head(folder)
     status = raw.get("status")
-    if status in ("finished", "failed"):
-        contents = _from_run_json(raw)
+    if status in life.ENDED:
+        contents = of_run_json(raw)
     else:
-        status, contents = "running" if is_alive(folder) else "killed", (sum_up or summarise)(folder)
-    source, capture = _read_capture(folder)
-    return RunRecord(
-        id=_text(raw.get("id")) or folder.name,
-        name=_text(raw.get("name")),
-        experiment=_text(raw.get("experiment")),
-        status=status,
-        started_at=_text(raw.get("started_at")),
-        finished_at=_text(raw.get("finished_at")) or None,
-        params=contents.params,
-        metrics=contents.metrics,
-        tags={**_tags(raw.get("tags")), **contents.tags},
-        datasets=tuple(contents.datasets),
-        models=tuple(model for model in contents.models if _is_inside(folder, model.path)),
-        source=source,
-        folder=folder,
-        capture=capture,
-        problems=_problems(raw, contents),
-    )
+        status, contents = life.state(folder), (sum_up or summarise)(folder)
+    captured, capture = _read_capture(folder)
+    return _record(raw, str(status), contents, captured, capture, folder, remarks.read(folder))
+
+
+def from_parts(run: Mapping[str, Any], capture: Mapping[str, Any] | None, folder: Path, status: str = "") -> RunRecord:
+    """Return the record of a run whose ``run.json``, sums included, and ``capture.json`` came from elsewhere.
+
+    ``folder`` is where it would lie; ``status`` is what is known better than the ``run.json``.
+    """
+    contents, found = of_run_json(run), status or text(run.get("status"))
+    lost = "pending" if found == "running" else "lost"
+    added = remarks.Added()
+    return _record(run, found, contents, capture, "complete" if capture is not None else lost, folder, added)
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """Return a run's ``run.json``.
+
+    Raises:
+        NotFoundError: the folder is no run record.
+        InputError: it cannot be read, or is of a newer format.
+    """
+    return _read_json(folder, places.RUN)
+
+
+def told_problems(folder: Path) -> tuple[str, ...]:
+    """Return what the owner of a run said that its record lacks."""
+    found = read_head(folder).get("problems")
+    return tuple(problem for problem in found if isinstance(problem, str)) if isinstance(found, list) else ()
 
 
 def find(root: Path, run_id_or_prefix: str) -> Path:
@@ -171,39 +113,43 @@ def list_runs(root: Path, limit: int | None = None) -> tuple[RunRecord, ...]:
     return tuple(found)
 
 
-def summarise(folder: Path) -> Contents:
-    """Add up the lines of a run's writers."""
-    contents = Contents()
-    sums: dict[str, Summing] = {}
-    for path in writers(folder):
-        for line in lines(path):
-            if point := to_point(line):
-                summing = sums.get(point.metric)
-                if summing is None:
-                    summing = sums[point.metric] = Summing()
-                summing.add(point)
-            elif not take(line, contents):
-                contents.damaged += 1
-    contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
-    return contents
-
-
-def is_alive(folder: Path) -> bool:
-    """Say whether some process still writes to a run.
-
-    On this machine its lock tells; a file of another machine is taken for alive until it has been
-    silent for ``SILENT`` seconds.
-    """
-    from mlgitops.tracking.writer import hostname
-
-    for path in writers(folder):
-        if is_locked(path):
-            return True
-        header = next(lines(path), {}).get("writer")
-        host = header.get("host") if isinstance(header, dict) else None
-        if host != hostname() and time.time() - path.stat().st_mtime < SILENT:
-            return True
-    return False
+def _record(
+    raw: Mapping[str, Any],
+    status: str,
+    contents: Contents,
+    captured: Mapping[str, Any] | None,
+    capture: str,
+    folder: Path,
+    added: remarks.Added,
+) -> RunRecord:
+    resumed, problems = raw.get("resumed_at"), raw.get("problems")
+    told = [text(problem) for problem in problems] if isinstance(problems, list) else []
+    tags: dict[str, str | None] = {**contents.tags, **added.tags}
+    return RunRecord(
+        id=text(raw.get("id")) or folder.name,
+        name=text(raw.get("name")),
+        experiment=text(raw.get("experiment")),
+        status=status,
+        started_at=text(raw.get("started_at")),
+        finished_at=text(raw.get("finished_at")) or None,
+        params=contents.params,
+        metrics=contents.metrics,
+        tags={name: value for name, value in tags.items() if value is not None},
+        datasets=tuple(contents.datasets),
+        models=tuple(model for model in contents.models if _is_inside(folder, model.path)),
+        source=_source(captured),
+        folder=folder,
+        capture=capture,
+        problems=(*told, *(problem for problem in contents.problems() if problem not in told)),
+        parent=text(raw.get("parent")),
+        group=text(raw.get("group")),
+        resumed_at=tuple(text(time) for time in resumed) if isinstance(resumed, list) else (),
+        media=tuple(media for media in contents.media if _is_inside(folder, media.path)),
+        seeds=contents.seeds,
+        environment=_environment(captured),
+        description=added.description,
+        notes=added.notes,
+    )
 
 
 def _run_ids(root: Path) -> list[str]:
@@ -231,104 +177,50 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     return raw
 
 
-def _read_capture(folder: Path) -> tuple[Source | None, str]:
+def _read_capture(folder: Path) -> tuple[Mapping[str, Any] | None, str]:
     try:
-        raw = _read_json(folder, places.CAPTURE)
+        return _read_json(folder, places.CAPTURE), "complete"
     except InputError:
         return None, "pending" if is_alive(folder) or is_locked(folder) else "lost"
-    code = raw.get("code")
+
+
+def _source(captured: Mapping[str, Any] | None) -> Source | None:
+    if captured is None:
+        return None
+    code = captured.get("code")
     code = code if isinstance(code, dict) else {}
-    repository, commit = _text(code.get("repository")), _text(code.get("commit"))
-    return Source(repository, commit, code.get("dirty") is not False, _text(raw.get("entry_point"))), "complete"
+    return Source(
+        repository=text(code.get("repository")),
+        commit=text(code.get("commit")),
+        dirty=code.get("dirty") is not False,
+        entry_point=text(captured.get("entry_point")),
+        branch=text(code.get("branch")),
+    )
 
 
-def _from_run_json(raw: Mapping[str, Any]) -> Contents:
-    """Return what a finished run.json says."""
-    contents = Contents()
-    for name, value in _pairs(raw.get("params")):
-        if _is_scalar(value):
-            contents.params[name] = value
-    for name, value in _pairs(raw.get("metrics")):
-        summary = _summary(value) if isinstance(value, dict) else None
-        if summary:
-            contents.metrics[name] = summary
-    for kind in ("dataset", "model"):
-        found = raw.get(f"{kind}s")
-        for item in found if isinstance(found, list) else []:
-            take({kind: item}, contents)
-    contents.damaged = raw["damaged"] if type(raw.get("damaged")) is int else 0
-    return contents
-
-
-def _summary(raw: Mapping[str, Any]) -> MetricSummary | None:
-    numbers = [raw.get("last"), raw.get("min"), raw.get("max"), raw.get("mean")]
-    last, lowest, highest, mean = [value if type(value) is float else to_number(value) for value in numbers]
-    count, step = raw.get("count"), raw.get("step")
-    if last is None or lowest is None or highest is None or mean is None:
+def _environment(captured: Mapping[str, Any] | None) -> Environment | None:
+    if captured is None:
         return None
-    if type(count) is not int or type(step) is not int:
-        return None
-    return MetricSummary(last, lowest, highest, mean, count, step)
-
-
-def take(line: Mapping[str, Any], contents: Contents) -> bool:
-    """Take in a line that is no point; say whether it made sense."""
-    name, value, item = line.get("param"), line.get("value"), line.get("dataset") or line.get("model")
-    if isinstance(name, str) and _is_scalar(value):
-        contents.params[name] = value
-    elif isinstance(tag := line.get("tag"), str) and isinstance(value, str):
-        contents.tags[tag] = value
-    elif isinstance(item, dict):
-        return _take_item(item, "dataset" in line, contents)
-    else:
-        return "writer" in line
-    return True
-
-
-def _take_item(item: Mapping[str, Any], is_dataset: bool, contents: Contents) -> bool:
-    name, digest = _text(item.get("name")), _text(item.get("digest"))
-    if not name or not digests.PATTERN.fullmatch(digest):
-        return False
-    if is_dataset:
-        rows = item.get("rows")
-        contents.datasets.append(
-            Dataset(
-                name=name,
-                digest=digest,
-                context=_text(item.get("context")) or None,
-                uri=_text(item.get("uri")) or None,
-                rows=rows if type(rows) is int and rows >= 0 else None,
-            )
-        )
-    else:
-        # A name that was logged again names the newest model only.
-        contents.models = [model for model in contents.models if model.name != name]
-        contents.models.append(LoggedModel(name, _text(item.get("path")), digest, _text(item.get("format"))))
-    return True
-
-
-def _problems(raw: Mapping[str, Any], contents: Contents) -> tuple[str, ...]:
-    found = [_text(problem) for problem in raw["problems"]] if isinstance(raw.get("problems"), list) else []
-    if contents.damaged:
-        found.append(f"{contents.damaged} damaged lines were left out")
-    return tuple(found)
+    python = captured.get("python")
+    version = python.get("version") if isinstance(python, dict) else ""
+    return Environment(
+        host=text(captured.get("host")),
+        platform=text(captured.get("platform")),
+        python=text(version),
+        cpus=_whole(captured.get("cpus")),
+        memory=_whole(captured.get("memory")),
+        gpus=_texts(captured.get("gpus")),
+        argv=_texts(captured.get("argv")),
+    )
 
 
 def _is_inside(folder: Path, path: str) -> bool:
     return bool(path) and not Path(path).is_absolute() and (folder / path).resolve().is_relative_to(folder.resolve())
 
 
-def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
-def _pairs(raw: object) -> list[tuple[str, Any]]:
-    return list(raw.items()) if isinstance(raw, dict) else []
-
-
-def _tags(raw: object) -> dict[str, str]:
-    return {name: value for name, value in _pairs(raw) if isinstance(value, str)}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _whole(value: object) -> int:
+    return value if type(value) is int else 0

@@ -2,8 +2,8 @@
 
 ``log_metric``, ``log_param`` and ``set_tag`` never raise into training: what cannot be
 written is counted, told once, and named in the record. ``MLGITOPS_STRICT=1`` raises
-instead. What the caller can correct (``log_artifact``, ``log_dataset``, ``log_model``)
-raises always.
+instead. What the caller can correct (``log_artifact``, ``log_dataset``, ``log_model``, an image
+that is none) raises always.
 """
 
 from __future__ import annotations
@@ -12,167 +12,155 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from types import TracebackType
 
-from mlgitops.tracking import helper, places
-from mlgitops.tracking.writer import Writer
+from mlgitops.tracking import helper, places, series
+from mlgitops.tracking.attachments import Attachments
+from mlgitops.tracking.writer import MEMBER, OWNER, TornError, Writer
 
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
-    from mlgitops.tracking.records import Dataset, LoggedModel
+    from mlgitops.tracking.locks import Held
 
-_MOST_PREFIXES = 10_000  # metric names whose encoding is remembered
+_MOST_PREFIXES = 10_000  # series whose encoding is remembered
+_MOST_STEPS = 100_000  # series whose next step is remembered
+_MOST_LINES = 10_000  # in one write
 _LONGEST_ERROR = 500  # characters
 _SPECIAL = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
+_ENDS = ("finished", "failed", "preempted")
 
 
-class Run:
-    """A run that is being written. Safe to share between threads; a forked child writes a file of its own."""
+class Run(Attachments):
+    """A run that is being written. Safe to share between threads; a forked child writes a file of its own.
 
-    def __init__(self, name: str, experiment: str, tags: Mapping[str, object], root: Path) -> None:
-        self.id = places.new_run_id()
+    Pickled, as when it is given to a worker process, it becomes a handle there that joins the same run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "",
+        experiment: str = "default",
+        parent: str = "",
+        group: str = "",
+        is_owner: bool = True,
+    ) -> None:
+        self.id = folder.name
         self.name = name or Path(helper.entry_point()).stem or "run"
         self.experiment = experiment
-        self.folder = root / "runs" / self.id
-        self._owner = os.getpid()
-        self._started = time.time()
+        self.parent = parent
+        self.group = group
+        self.folder = folder
+        self.is_owner = is_owner
+        self.started_at = places.utc(time.time())
+        self.resumed_at: list[str] = []
+        self.owner_lock: Held | None = None
+        self.helper: helper.Helper | None = None
+        self.writer = Writer(folder, OWNER if is_owner else MEMBER)
+        self._process = os.getpid()
+        self._began = time.monotonic()
         self._status = "running"
         self._error = ""
         self._problems: list[str] = []
         self._lost = 0
-        self._lock = threading.Lock()
+        self._told = False
+        self._lock = threading.RLock()  # a signal may end the run while it is being ended
         self._steps: dict[str, count[int]] = {}
+        self._floor = 0  # the first step of a series that is not remembered
         self._prefixes: dict[str, str] = {}
-        self._writer = Writer(self.folder)
-        self._helper: helper.Helper | None = None
-        self._begin(root)
-        self.set_tags(tags)
 
     @property
     def status(self) -> str:
-        """``running`` until it is ended, then ``finished`` or ``failed``."""
+        """``running`` until it is ended, then ``finished``, ``failed`` or ``preempted``."""
         return self._status
 
-    def log_metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Write one point; without a step, one more than the metric's last."""
-        try:
-            number = float(value)
-            text = repr(number)
-            if number - number != 0.0:
-                text = _SPECIAL[text]
-            if step is None:
-                # Both calls are atomic, so that threads without a step never share one.
-                step = next(self._steps.get(name) or self._steps.setdefault(name, count()))
-            else:
-                step = int(step)
-                self._steps[name] = count(step + 1)
-            prefix = self._prefixes.get(name) or self._prefix(name)
-            self._writer.write(f'{prefix}{text},"step":{step},"time":{time.time():.6f}}}\n'.encode())
-        except Exception as error:
-            self._failed("metric", error, name)
+    @property
+    def root(self) -> Path:
+        """The folder that keeps this record and others."""
+        return self.folder.parent.parent
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Write one point of each of several metrics, at the same step."""
-        self._each("metrics", metrics, lambda name, value: self.log_metric(name, value, step))
+    def log_metric(
+        self, name: str, value: float, step: int | None = None, context: Mapping[str, object] | str | None = None
+    ) -> None:
+        """Write one point; without a step, one more than the last of the same metric and context.
+
+        ``context`` says of what the value is, such as ``{"subset": "val"}``, for which ``"val"`` is short.
+        """
+        try:
+            self.writer.write(self._point(name, value, step, context).encode())
+        except Exception as error:
+            self.failed("metric", error, name)
+
+    def log_metrics(
+        self,
+        metrics: Mapping[str, float],
+        step: int | None = None,
+        context: Mapping[str, object] | str | None = None,
+    ) -> None:
+        """Write one point of each of several metrics, at the same step, by one system call."""
+        self._write_each("metric", metrics, lambda name, value: self._point(name, value, step, context))
 
     def log_param(self, name: str, value: object) -> None:
         """Write a parameter: text, numbers, booleans and None as they are, anything else as its text."""
-        try:
-            if not (value is None or isinstance(value, str | bool | int)):
-                number = value if isinstance(value, float) else None
-                value = number if number is not None and number - number == 0.0 else str(value)
-            self._line("param", quoted(str(name)), f'"value":{dumps(value)}')
-        except Exception as error:
-            self._failed("parameter", error, name)
+        self._write_each("parameter", {name: value}, self._param)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write several parameters."""
-        self._each("parameters", params, self.log_param)
+        self._write_each("parameter", params, self._param)
 
     def set_tag(self, name: str, value: object) -> None:
         """Write a tag, as text; a tag that is set again changes."""
-        try:
-            self._line("tag", quoted(str(name)), f'"value":{quoted(str(value))}')
-        except Exception as error:
-            self._failed("tag", error, name)
+        self._write_each("tag", {name: value}, self._tag)
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Write several tags."""
-        self._each("tags", tags, self.set_tag)
+        self._write_each("tag", tags, self._tag)
 
-    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
-        """Copy a file or folder into the record, as ``artifacts/<name>``, and return the copy.
+    def log_seeds(self, values: Mapping[str, int]) -> None:
+        """Write what random generators were seeded with, by library."""
+        self._write_each("seed", values, lambda name, value: self._text("seed", quoted(name), f'"value":{int(value)}'))
 
-        Raises:
-            NotFoundError: there is nothing at the path.
-            InputError: the name is no plain relative path, or the copy exists already.
-            OutsideError: it cannot be copied.
-        """
-        from mlgitops.tracking.contents import copy_artifact
-
-        return copy_artifact(Path(path), self.folder / places.ARTIFACTS, name)
-
-    def log_dataset(
-        self,
-        data: object,
-        name: str | None = None,
-        context: str | None = None,
-    ) -> Dataset:
-        """Write which data the run used: its name, rows and the digest of its full content.
-
-        Args:
-            data: a file or folder, a numpy array, a pandas frame or series, or a tuple, list or mapping of such.
-            name: what the data is called; for a path its name.
-            context: what it was used for, such as ``training``.
-
-        Raises:
-            NotFoundError: there is nothing at the path.
-            InputError: data of this kind has no digest yet.
-        """
-        from mlgitops.tracking.datasets import describe
-
-        found, line = describe(data, name, context)
-        self._line("dataset", dumps(line), "")
-        return found
-
-    def log_model(self, model: Any, name: str = "model", **options: Any) -> LoggedModel:
-        """Save a model as a package of this run; see ``mlgitops.packages.save`` for the options.
-
-        Raises:
-            InputError: the name is no plain name, or the model cannot be saved safely.
-            MissingExtraError: the framework of its format is not installed.
-        """
-        from mlgitops.tracking.models import save
-
-        logged = save(self.folder, model, name, options)
-        line = {"name": logged.name, "path": logged.path, "digest": logged.digest, "format": logged.format}
-        self._line("model", dumps(line), "")
-        return logged
+    def go_on_after(self, last_steps: Mapping[str, int]) -> None:
+        """Let points without a step follow these, the last ones of each series."""
+        self._steps = {name: count(step + 1) for name, step in last_steps.items()}
 
     def end(self, status: str = "finished", error: str = "") -> None:
-        """End the run: sum it up, seal the record and tell the next command; once, and by its owner only."""
+        """End the run: sum it up, seal the record and tell the next command; once, and by its owner only.
+
+        Raises:
+            InputError: the status is none of finished, failed and preempted.
+        """
+        if status not in _ENDS:
+            from mlgitops.errors import InputError
+
+            raise InputError(f"a run cannot end as {status!r}; known: {', '.join(_ENDS)}")
         with self._lock:
             if self._status != "running":
                 return
             self._status, self._error = status, error[:_LONGEST_ERROR]
-        if os.getpid() != self._owner:
-            self._writer.close()
+        if os.getpid() != self._process:
+            self.writer.close()
             return
         from mlgitops.tracking import ending
 
         try:
+            role = OWNER if self.is_owner else MEMBER
+            self._line("end", quoted(status), f'"role":"{role}","error":{quoted(self._error)}')
             ending.end(self)
         except Exception as failure:
-            self._failed("the end of the run", failure)
+            self.failed("the end of the run", failure)
         finally:
-            self._writer.close()
+            self.writer.close()
+            if self.owner_lock:
+                self.owner_lock.close()
 
     def __enter__(self) -> Run:
         return self
@@ -183,83 +171,144 @@ class Run:
         from mlgitops.tracking import session
 
         session.leave(self)
-        if error is None:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
             self.end()
         else:
             self.end("failed", f"{type(error).__name__}: {error}")
 
+    def __reduce__(self) -> tuple[Callable[..., Run], tuple[str, ...]]:
+        from mlgitops.tracking.session import attach
+
+        return attach, (str(self.root), self.id)
+
     def head(self) -> dict[str, object]:
         """Return what ``run.json`` says of a run from its start."""
+        known = {
+            "parent": self.parent,
+            "group": self.group,
+            "resumed_at": self.resumed_at,
+            "problems": self.problems if self.resumed_at else [],
+        }
         return {
             "format": places.FORMAT,
             "id": self.id,
             "name": self.name,
             "experiment": self.experiment,
             "status": self._status,
-            "started_at": places.utc(self._started),
+            "started_at": self.started_at,
+            **{key: value for key, value in known.items() if value},
         }
 
     @property
     def problems(self) -> list[str]:
         """What the record lacks, in words."""
         lost = [f"{self._lost} values were not written"] if self._lost else []
-        vanished = ["the run's folder was removed while it was written"] if self._writer.vanished else []
+        vanished = ["the run's folder was removed while it was written"] if self.writer.vanished else []
         return [*self._problems, *lost, *vanished, *([self._error] if self._error else [])]
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.time() - self._started
+        """Seconds since the start, or since it was resumed."""
+        return time.monotonic() - self._began
 
     def finish_capture(self) -> None:
         """Wait for code and environment, and make them part of this record."""
-        if self._helper and self._helper.owner == os.getpid():
-            self._helper.wait()
-            self._helper.give(self.folder)
+        if self.helper and self.helper.owner == os.getpid():
+            # A process that is taken away has other things to save.
+            self.helper.wait(2.0 if self._status == "preempted" else helper.PATIENCE)
+            self.helper.give(self.folder)
+        if places.is_strict() and not (self.folder / places.CAPTURE).exists():
+            from mlgitops.errors import OutsideError
 
-    def _begin(self, root: Path) -> None:
-        try:
-            places.prepare(root)
-            self.folder.mkdir(parents=True)
-            experiment = root / "experiments" / places.slug(self.experiment) / "experiment.json"
-            if not experiment.exists():
-                experiment.parent.mkdir(parents=True, exist_ok=True)
-                experiment.write_text(f'{{"format":{places.FORMAT},"name":{quoted(self.experiment)}}}\n', "ascii")
-            # Not files.write_atomic: what it imports would be half of the time that a start takes.
-            new = self.folder / f".{places.RUN}"
-            new.write_text(dumps(self.head()) + "\n", "ascii")
-            new.replace(self.folder / places.RUN)
-            self._writer.open()
-            self._helper = helper.capture(self.folder)
-        except OSError as error:
-            self._failed("the start of the run", error)
+            raise OutsideError(f"code and environment of run {self.id} were not captured")
 
-    def _each(self, what: str, values: Mapping[str, Any], log: Callable[[str, Any], None]) -> None:
-        try:
-            pairs = list(values.items())
-        except Exception as error:
-            self._failed(what, error)
+    def add_problem(self, problem: str) -> None:
+        """Say what the record lacks."""
+        self._problems.append(problem)
+
+    def failed(self, what: str, error: Exception, name: object = "") -> None:
+        """Count what could not be written and tell it once; raise the error in strict mode."""
+        if places.is_strict():
+            raise error
+        self._lost += error.lines if isinstance(error, TornError) else 1
+        if self._told:
             return
-        for name, value in pairs:
-            log(name, value)
+        if isinstance(name, str) and name:
+            what = f"{what} {name[:100]}"
+        problem = f"{what}: {type(error).__name__}: {error}"[:_LONGEST_ERROR]
+        self._problems.append(problem)
+        self._told = True
+        print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)
 
-    def _line(self, kind: str, value: str, rest: str) -> None:
-        comma = "," if rest else ""
-        self._writer.write(f'{{"{kind}":{value}{comma}{rest},"time":{time.time():.6f}}}\n'.encode())
+    def _point(self, name: str, value: float, step: int | None, context: Mapping[str, object] | str | None) -> str:
+        if context is not None:
+            name = self._in_context(name, context)
+        number = float(value)
+        text = repr(number)
+        if number - number != 0.0:
+            text = _SPECIAL[text]
+        prefix = self._prefixes.get(name) or self._prefix(name)
+        if step is None:
+            # Both calls are atomic, so that threads without a step never share one.
+            step = next(self._steps.get(name) or self._steps.setdefault(name, count(self._floor)))
+        else:
+            step = int(step)
+            self._steps[name] = count(step + 1)
+        return f'{prefix}{text},"step":{step},"time":{time.time():.6f}}}\n'
+
+    def _in_context(self, name: str, context: Mapping[str, object] | str) -> str:
+        """Return the series of a metric in a context, its encoding being remembered."""
+        given = series.context_of(context)
+        known = series.key(str(name), given)
+        if known not in self._prefixes:
+            self._remember(known, f'{{"metric":{quoted(str(name))},"context":{dumps(given)},"value":')
+        return known
 
     def _prefix(self, name: str) -> str:
+        return self._remember(name, f'{{"metric":{quoted(str(name))},"value":')
+
+    def _remember(self, known: str, prefix: str) -> str:
         if len(self._prefixes) >= _MOST_PREFIXES:
             self._prefixes.clear()
-        self._prefixes[name] = prefix = f'{{"metric":{quoted(str(name))},"value":'
+        if len(self._steps) >= _MOST_STEPS:
+            # Beyond so many series, steps that nobody gives may leave numbers out, and never repeat one.
+            self._floor = max(self._floor, *(next(steps) for steps in self._steps.copy().values()))
+            self._steps.clear()
+        self._prefixes[known] = prefix
         return prefix
 
-    def _failed(self, what: str, error: Exception, name: object = "") -> None:
-        if os.environ.get("MLGITOPS_STRICT") == "1":
-            raise error
-        self._lost += 1
-        if self._lost == 1:
-            if isinstance(name, str) and name:
-                what = f"{what} {name[:100]}"
-            problem = f"{what}: {type(error).__name__}: {error}"[:_LONGEST_ERROR]
-            self._problems.append(problem)
-            print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)
+    def _param(self, name: str, value: object) -> str:
+        if not (value is None or isinstance(value, str | bool | int)):
+            number = value if isinstance(value, float) else None
+            value = number if number is not None and number - number == 0.0 else str(value)
+        return self._text("param", quoted(str(name)), f'"value":{dumps(value)}')
+
+    def _tag(self, name: str, value: object) -> str:
+        return self._text("tag", quoted(str(name)), f'"value":{quoted(str(value))}')
+
+    def _write_each(self, what: str, values: Mapping[str, Any], line: Callable[[str, Any], str]) -> None:
+        """Write a line for each value; one that cannot be written does not take the others with it."""
+        try:
+            pairs: Iterable[tuple[str, Any]] = list(values.items())
+        except Exception as error:
+            self.failed(f"{what}s", error)
+            return
+        lines = []
+        for name, value in pairs:
+            try:
+                lines.append(line(name, value))
+            except Exception as error:
+                self.failed(what, error, name)
+        for start in range(0, len(lines), _MOST_LINES):
+            some = lines[start : start + _MOST_LINES]
+            try:
+                self.writer.write("".join(some).encode())
+            except Exception as error:
+                self.failed(what, error)
+
+    def _text(self, kind: str, value: str, rest: str) -> str:
+        comma = "," if rest else ""
+        return f'{{"{kind}":{value}{comma}{rest},"time":{time.time():.6f}}}\n'
+
+    def _line(self, kind: str, value: str, rest: str = "") -> None:
+        self.writer.write(self._text(kind, value, rest).encode())

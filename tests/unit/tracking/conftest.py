@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgitops.tracking import session
+from mlgitops.tracking import ranks, session
 from servers.s3 import s3, s3_server
 
 __all__ = ["s3", "s3_server"]
@@ -23,6 +23,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder that the test's runs go to; runs that the test leaves open are ended."""
     folder = tmp_path / "records"
     monkeypatch.setenv("MLGITOPS_DIR", str(folder))
+    for name in (*ranks.VARIABLES, "MLGITOPS_RUN_ID", "MLGITOPS_DISABLED", "MLGITOPS_STRICT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(session, "_experiment", "")
+    monkeypatch.setattr(session, "_taken", set())
     monkeypatch.chdir(tmp_path)
     yield folder
     while session.active_run():

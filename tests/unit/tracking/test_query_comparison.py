@@ -9,11 +9,11 @@ from mlgitops import tracking
 from mlgitops.errors import InputError
 from mlgitops.tracking import RunRecord
 from mlgitops.tracking.query.comparison import compare, curves, with_curves
-from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 
 
 def a_run(root: Path, name: str, params: dict[str, object], losses: list[float]) -> RunRecord:
-    run = Run(name, "experiment", {"team": "flowers"}, root)
+    run = new_run(root, name, team="flowers")
     run.log_params(params)
     for loss in losses:
         run.log_metric("loss", loss)
@@ -38,7 +38,7 @@ def test_a_number_and_its_text_differ_and_nan_does_not_differ_from_itself(root: 
 
 def test_curves_have_each_runs_points_in_order_of_step(root: Path) -> None:
     first = a_run(root, "first", {}, [3.0, 2.0])
-    run = Run("second", "experiment", {}, root)
+    run = new_run(root, "second")
     run.log_metric("loss", 1.0, step=9)
     run.log_metric("loss", -math.inf, step=4)
     run.log_metric("other", 1.0)

@@ -19,6 +19,7 @@ from mlgitops.errors import InputError
 from mlgitops.tracking.query import index, refresh
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def a_run(root: Path, name: str = "run", *, end: bool = True, **metrics: float) -> Run:
-    run = Run(name, "experiment", {}, root)
+    run = new_run(root, name)
     run.log_metrics(metrics)
     if end:
         run.end()
@@ -59,7 +60,7 @@ def test_the_facade_finds_what_a_script_logged(root: Path) -> None:
 
 def test_data_code_and_dates_are_found(root: Path, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a,b\n1,2\n")
-    run = Run("with-data", "experiment", {}, root)
+    run = new_run(root, "with-data")
     digest = run.log_dataset(tmp_path / "train.csv", name="iris", context="train").digest
     run.end()
     a_run(root, "without")
@@ -74,7 +75,7 @@ def test_data_code_and_dates_are_found(root: Path, tmp_path: Path) -> None:
 
 def test_parameters_are_sorted_numbers_first_and_missing_ones_last(root: Path) -> None:
     for name, value in (("ten", 10), ("text", "relu"), ("nine", "9"), ("other", "adam"), ("none", ...)):
-        run = Run(name, "experiment", {}, root)
+        run = new_run(root, name)
         if value is not ...:
             run.log_param("p", value)
         run.end()
@@ -282,7 +283,7 @@ def test_a_search_that_is_killed_leaves_an_index_that_the_next_one_finishes(root
 
 
 def test_names_and_values_from_hostile_hands_are_only_text(root: Path) -> None:
-    run = Run("evil", "experiment", {}, root)
+    run = new_run(root, "evil")
     names = ["'); DROP TABLE runs; --", "\ud800", "\ud801", "nul\0nul", "k" * 10_000, "a`b", "\u202e\x1b[31m"]
     for number, name in enumerate(names):
         run.log_param(name, name * 2)

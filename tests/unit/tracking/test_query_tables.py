@@ -14,6 +14,7 @@ from mlgitops.statistics import Interval
 from mlgitops.tracking.query.language import FilterError
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +23,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_run(root: Path, name: str, params: dict[str, object], *losses: float, tags: dict[str, str] | None = None) -> Run:
-    run = Run(name, "experiment", tags or {}, root)
+    run = new_run(root, name, **(tags or {}))
     run.log_params(params)
     for loss in losses:
         run.log_metric("loss", loss)
@@ -46,7 +47,7 @@ def test_a_table_has_a_typed_column_for_each_thing_that_a_run_says(root: Path) -
 
 def test_columns_are_fields_of_the_language(root: Path, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a,b\n1,2\n")
-    run = Run("run", "experiment", {}, root)
+    run = new_run(root, "run")
     digest = run.log_dataset(tmp_path / "train.csv", name="iris", context="train").digest
     run.log_metric("loss", 3.0)
     run.log_metric("loss", 1.0)

@@ -190,7 +190,7 @@ def test_a_run_of_another_machine_is_alive_while_its_file_is_young(root: Path) -
     assert tracking.read(folder).status == "running"
     long_ago = time.time() - 3600
     os.utime(lines, (long_ago, long_ago))
-    assert tracking.read(folder).status == "killed"
+    assert tracking.read(folder).status == "stale"
 
 
 def test_a_run_after_the_first_one_was_removed_is_captured_anew(root: Path, script: Script) -> None:

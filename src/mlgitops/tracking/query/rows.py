@@ -12,7 +12,16 @@ from typing import Any
 
 from mlgitops.tracking.query.parser import milliseconds
 from mlgitops.tracking.query.values import duration, number_of, text_of
-from mlgitops.tracking.records import Dataset, LoggedModel, MetricSummary, RunRecord, Source
+from mlgitops.tracking.records import (
+    Dataset,
+    Environment,
+    LoggedModel,
+    Media,
+    MetricSummary,
+    Note,
+    RunRecord,
+    Source,
+)
 
 COLUMNS = (
     "name",
@@ -30,6 +39,9 @@ _SUMMARY = tuple(field.name for field in fields(MetricSummary))
 _DATASET = tuple(field.name for field in fields(Dataset))
 _MODEL = tuple(field.name for field in fields(LoggedModel))
 _SOURCE = tuple(field.name for field in fields(Source))
+_MEDIA = tuple(field.name for field in fields(Media))
+_NOTE = tuple(field.name for field in fields(Note))
+_ENVIRONMENT = tuple(field.name for field in fields(Environment))
 # A live run changes a few values between two searches: what is the same dirties no page.
 _PUT_METRIC = """INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key, run) DO UPDATE
 SET last = excluded.last, min = excluded.min, max = excluded.max, mean = excluded.mean,
@@ -38,7 +50,19 @@ WHERE count IS NOT excluded.count OR last IS NOT excluded.last OR step IS NOT ex
 _PUT_TEXT = """INSERT INTO texts VALUES (?, ?, ?, ?) ON CONFLICT (key, run) DO UPDATE
 SET text = excluded.text, number = excluded.number WHERE text IS NOT excluded.text"""
 _encoder = json.JSONEncoder(separators=(",", ":"))
-_PLAIN = ("id", "name", "experiment", "status", "started_at", "finished_at", "capture")
+_PLAIN = (
+    "id",
+    "name",
+    "experiment",
+    "status",
+    "started_at",
+    "finished_at",
+    "capture",
+    "parent",
+    "group",
+    "description",
+    "seeds",
+)
 
 
 def encode(record: RunRecord) -> str:
@@ -49,7 +73,10 @@ def encode(record: RunRecord) -> str:
     raw["datasets"] = [[getattr(dataset, name) for name in _DATASET] for dataset in record.datasets]
     raw["models"] = [[getattr(model, name) for name in _MODEL] for model in record.models]
     raw["source"] = record.source and [getattr(record.source, name) for name in _SOURCE]
-    raw["problems"] = record.problems
+    raw["environment"] = record.environment and {name: getattr(record.environment, name) for name in _ENVIRONMENT}
+    raw["media"] = [[getattr(media, name) for name in _MEDIA] for media in record.media]
+    raw["notes"] = [[getattr(note, name) for name in _NOTE] for note in record.notes]
+    raw["problems"], raw["resumed_at"] = record.problems, record.resumed_at
     return _encoder.encode(raw)
 
 
@@ -70,11 +97,19 @@ def fetch(connection: sqlite3.Connection, number: int, runs: Path) -> RunRecord:
             datasets=tuple(Dataset(*values) for values in raw["datasets"]),
             models=tuple(LoggedModel(*values) for values in raw["models"]),
             source=Source(*raw["source"]) if raw["source"] else None,
+            environment=_environment(raw["environment"]),
+            media=tuple(Media(*values) for values in raw["media"]),
+            notes=tuple(Note(*values) for values in raw["notes"]),
             problems=tuple(raw["problems"]),
+            resumed_at=tuple(raw["resumed_at"]),
             folder=runs / raw["id"],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise sqlite3.DatabaseError(f"the index holds a damaged record: {error}") from error
+
+
+def _environment(raw: dict[str, Any] | None) -> Environment | None:
+    return Environment(**{**raw, "gpus": tuple(raw["gpus"]), "argv": tuple(raw["argv"])}) if raw else None
 
 
 def _metrics(connection: sqlite3.Connection, number: int) -> dict[str, MetricSummary]:

@@ -41,7 +41,9 @@ class Tails:
         for file in self._files.values():
             contents.params |= file["params"]
             contents.tags |= file["tags"]
+            contents.seeds |= file["seeds"]
             contents.damaged += file["damaged"]
+            contents.newer = max(contents.newer, file["newer"])
             for kind, item in file["items"]:
                 take({kind: item}, contents)
             for name, state in file["sums"].items():
@@ -65,13 +67,17 @@ class Tails:
                 "offset": 0,
                 "params": {},
                 "tags": {},
+                "seeds": {},
                 "items": [],
                 "damaged": 0,
+                "newer": 0,
                 "sums": {},
             }
         if file["offset"] == status.st_size:
             return file
-        contents = Contents(params=file["params"], tags=file["tags"], damaged=file["damaged"])
+        contents = Contents(
+            params=file["params"], tags=file["tags"], seeds=file["seeds"], damaged=file["damaged"], newer=file["newer"]
+        )
         sums = {name: Summing.resume(state) for name, state in file["sums"].items()}
         for raw in raw_lines(path, file["offset"]):
             file["offset"] += len(raw)
@@ -84,7 +90,7 @@ class Tails:
             elif not take(line, contents):
                 contents.damaged += 1
             else:
-                file["items"] += [(kind, line[kind]) for kind in ("dataset", "model") if kind in line]
-        file["damaged"] = contents.damaged
+                file["items"] += [(kind, line[kind]) for kind in ("dataset", "model", "media") if kind in line]
+        file["damaged"], file["newer"] = contents.damaged, contents.newer
         file["sums"] = {name: summing.state() for name, summing in sums.items()}
         return file

@@ -1,0 +1,13 @@
+"""Runs for tests that need many of them, each by its own handle and not as the active one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlgitops.tracking import beginning, places
+from mlgitops.tracking.run import Run
+
+
+def new_run(root: Path, name: str, **tags: str) -> Run:
+    """Start a run of the experiment ``experiment``."""
+    return beginning.start(root / "runs" / places.new_run_id(), name=name, experiment="experiment", tags=tags)
