@@ -31,7 +31,7 @@ class Point(NamedTuple):
 
 
 def writers(folder: Path) -> list[Path]:
-    """Return the files of a run's writers in order of their first lines' times: of a run that went on, the last is last."""
+    """Return the files of a run's writers, the one that began last at the end, as what is said last counts."""
     try:
         with os.scandir(folder) as entries:
             files = [entry.name for entry in entries if _is_writer(entry.name) and entry.is_file(follow_symlinks=False)]
