@@ -19,6 +19,9 @@ from mlgitops.tracking import RunRecord
 from mlgitops.tracking.query.language import FilterError
 from mlgitops.tracking.query.parser import parse_filter, parse_order
 from mlgitops.tracking.query.search import search_runs
+from mlgitops.tracking.query.team import duck, shelf
+from mlgitops.tracking.query.team import parts as team_parts
+from mlgitops.tracking.query.team.shelf import Shard
 
 NUMBERS = (-math.inf, -1.5, 0.0, 0.1, 1.0, 2.0, 1e300, math.inf)
 TEXTS = ("", "0.1", "1", "True", "None", "relu", "Relu", "rel%", "re'lu", "naïve", "日本", "a_b", "axb", "-inf")
@@ -251,6 +254,37 @@ def test_an_order_puts_missing_values_last_and_the_newest_first_among_equals(
 
     found = search_runs(order_by=f"{name} {'desc' if descending else 'asc'}", limit=limit, root=root)
     assert [run.id for run in found] == [run.id for run in sorted(all_runs, key=key)][:limit]
+
+
+@pytest.fixture(scope="module")
+def shards(records: tuple[Path, tuple[RunRecord, ...]], tmp_path_factory: pytest.TempPathFactory) -> tuple[Shard, ...]:
+    """The same records as a team's index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLGITOPS_CACHE_DIR", str(tmp_path_factory.mktemp("team-cache")))
+        patch.setattr(team_parts, "CHUNK", 8)
+        uri = tmp_path_factory.mktemp("team").as_uri()
+        shelf.publish(uri, records[0])
+        return shelf.mirror(uri)
+
+
+@settings(max_examples=80, deadline=None)
+@given(asked=questions, field=metric_fields, descending=st.booleans(), limit=st.none() | st.integers(0, 40))
+def test_a_teams_index_gives_the_same_answers(
+    asked: Asked,
+    field: tuple[str, Values],
+    descending: bool,
+    limit: int | None,
+    records: tuple[Path, tuple[RunRecord, ...]],
+    shards: tuple[Shard, ...],
+) -> None:
+    order = f"{field[0]} {'desc' if descending else 'asc'}"
+    found = duck.search(shards, parse_filter(asked.text), parse_order(order), limit)
+    wanted = search_runs(asked.text, order_by=order, limit=limit, root=records[0])
+    assert [in_order(run) for run in found] == [in_order(replace(run, folder=folder(shards, run))) for run in wanted]
+
+
+def folder(shards: tuple[Shard, ...], run: RunRecord) -> Path:
+    return shards[0].tables["runs"][0].parent / "runs" / run.id
 
 
 def test_the_index_gives_back_each_record_as_it_is_read(records: tuple[Path, tuple[RunRecord, ...]]) -> None:

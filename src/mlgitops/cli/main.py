@@ -28,6 +28,7 @@ VERBS = {
     "search": "search",
     "compare": "compare",
     "lineage": "lineage",
+    "index": "index",
     "push": "push",
     "propose": "propose",
     "evaluate": "evaluate",

@@ -54,6 +54,9 @@ def search(
     root: Annotated[
         Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
     ] = None,
+    index: Annotated[
+        str | None, typer.Option("--index", metavar="URI", help="Ask the team's index there, see mlgitops index.")
+    ] = None,
     output: OutputOption = Output.table,
 ) -> None:
     """Find runs by their parameters, metrics, tags, data, code, state and dates."""
@@ -63,7 +66,7 @@ def search(
     if (group_by and column) or (metric and not group_by):
         raise InputError("--column shows runs, --group-by and --metric show groups; choose one of the two")
     limit = limit or (None if group_by else _MOST)
-    found = search_runs(filter_string, order_by=order or (), limit=limit, root=root)
+    found = search_runs(filter_string, order_by=order or (), limit=limit, root=root, team_index=index)
     if group_by:
         _print_groups(found.group_by(*group_by, metrics=metric, confidence=confidence), output)
     elif found or output is Output.json:

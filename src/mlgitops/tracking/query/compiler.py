@@ -1,4 +1,4 @@
-"""A filter's tree to one SQL expression over the tables of ``index``.
+"""A filter's tree to one SQL expression over the tables of ``index``, or a team's, as SQLite and DuckDB both read it.
 
 Every field becomes a test of the run's number, which is never missing, so that ``NOT`` has
 two outcomes as the language has, and not SQL's three. Everything from a filter is a bound
@@ -24,7 +24,7 @@ from mlgitops.tracking.query.values import text_of
 
 Value = str | float | int
 Sql = tuple[str, list[Value]]
-KeyOf = Callable[[str, str], int]
+KeyOf = Callable[[str, str], Value]
 
 
 def condition(term: Term, key_of: KeyOf) -> Sql:

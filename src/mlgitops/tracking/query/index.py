@@ -111,7 +111,7 @@ def _make(connection: sqlite3.Connection) -> None:
 def _connected(path: str) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
-        connection.create_function("alike", 3, _alike, deterministic=True)
+        connection.create_function("alike", 3, alike, deterministic=True)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")  # KiB
         connection.execute("PRAGMA mmap_size = 1073741824")
@@ -132,7 +132,8 @@ def _is_outside(error: sqlite3.DatabaseError) -> bool:
     return any(name.startswith(known) for known in _OUTSIDE)
 
 
-def _alike(pattern: str, ignore_case: int, text: object) -> bool | None:
+def alike(pattern: str, ignore_case: int, text: object) -> bool | None:
+    """Say whether a text is like a pattern, as the language has it; None where there is no text."""
     return None if text is None else bool(_pattern(pattern, ignore_case).fullmatch(str(text)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,26 @@ def fetch(connection: sqlite3.Connection, number: int, runs: Path) -> RunRecord:
     Raises:
         sqlite3.DatabaseError: there is no such record, so the index is damaged.
     """
+    found = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
     try:
-        (text,) = connection.execute("SELECT record FROM records WHERE run = ?", (number,)).fetchone()
-        raw = json.loads(text)
+        return decode(found[0], _metrics(connection, number), runs)
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"the index holds a damaged record: {error}") from error
+
+
+def decode(text: str, metrics: Mapping[str, MetricSummary], runs: Path) -> RunRecord:
+    """Return what ``encode`` made a text of, with its metrics, as a record whose folder lies below ``runs``.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    raw = json.loads(text)
+    try:
         return RunRecord(
             **{name: raw[name] for name in _PLAIN},
             params=raw["params"],
             tags=raw["tags"],
-            metrics=_metrics(connection, number),
+            metrics=metrics,
             datasets=tuple(Dataset(*values) for values in raw["datasets"]),
             models=tuple(LoggedModel(*values) for values in raw["models"]),
             source=Source(*raw["source"]) if raw["source"] else None,
@@ -104,8 +116,8 @@ def fetch(connection: sqlite3.Connection, number: int, runs: Path) -> RunRecord:
             resumed_at=tuple(raw["resumed_at"]),
             folder=runs / raw["id"],
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise sqlite3.DatabaseError(f"the index holds a damaged record: {error}") from error
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a record: {error!r}") from error
 
 
 def _environment(raw: dict[str, Any] | None) -> Environment | None:
@@ -117,12 +129,15 @@ def _metrics(connection: sqlite3.Connection, number: int) -> dict[str, MetricSum
         "SELECT name, last, min, max, mean, count, step FROM metrics JOIN keys USING (key) WHERE run = ? ORDER BY key",
         (number,),
     )
-    found = {}
-    for name, *values, count, step in rows:
-        # SQLite keeps NaN as missing.
-        last, lowest, highest, mean = (math.nan if value is None else value for value in values)
-        found[name] = MetricSummary(last, lowest, highest, mean, int(count), int(step))
-    return found
+    return {name: summary(*values) for name, *values in rows}
+
+
+def summary(
+    last: float | None, lowest: float | None, highest: float | None, mean: float | None, count: float, step: float
+) -> MetricSummary:
+    """Return a metric's numbers as an index has them, where NaN is missing."""
+    last, lowest, highest, mean = (math.nan if value is None else value for value in (last, lowest, highest, mean))
+    return MetricSummary(last, lowest, highest, mean, int(count), int(step))
 
 
 def columns(record: RunRecord) -> list[str | float | None]:

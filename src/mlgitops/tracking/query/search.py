@@ -22,6 +22,7 @@ def search_runs(
     order_by: str | Sequence[str] = (),
     limit: int | None = MOST,
     root: Root = None,
+    team_index: str | None = None,
 ) -> Runs:
     """Return the runs that a filter holds for, the newest first.
 
@@ -38,14 +39,20 @@ def search_runs(
         order_by: fields, each perhaps followed by ``asc`` or ``desc``; runs without a value come last.
         limit: at most so many runs; None for all.
         root: where records lie; default ``mlgitops.tracking.root()``.
+        team_index: ask the index that ``mlgitops index --to`` keeps at this URI instead: runs as they were then.
 
     Raises:
         FilterError: the filter or the order cannot be understood; the message points at the column.
         InputError: the limit is negative.
+        OutsideError: the team's index cannot be read (NotFoundError: there is none).
     """
     term, orders = parse_filter(filter_string), parse_order(order_by)
     if limit is not None and limit < 0:
         raise InputError(f"limit {limit} is negative; give how many runs at most, or None for all")
+    if team_index is not None:
+        from mlgitops.tracking.query.team import duck, shelf
+
+        return Runs(duck.search(shelf.mirror(team_index), term, orders, limit))
     folder = local(root)
 
     def question(connection: sqlite3.Connection) -> Runs:
