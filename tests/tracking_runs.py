@@ -8,6 +8,6 @@ from mlgitops.tracking import beginning, places
 from mlgitops.tracking.run import Run
 
 
-def new_run(root: Path, name: str, **tags: str) -> Run:
-    """Start a run of the experiment ``experiment``."""
-    return beginning.start(root / "runs" / places.new_run_id(), name=name, experiment="experiment", tags=tags)
+def new_run(root: Path, name: str, *, experiment: str = "experiment", **tags: str) -> Run:
+    """Start a run."""
+    return beginning.start(root / "runs" / places.new_run_id(), name=name, experiment=experiment, tags=tags)

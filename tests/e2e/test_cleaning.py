@@ -27,6 +27,7 @@ from mlgitops.forge import State
 from mlgitops.git import Repository
 from mlgitops.registry import layout
 from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 from worlds.registry import World, written
 
 NOTHING = Named(frozenset(), frozenset())
@@ -93,7 +94,7 @@ def a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]
     monkeypatch.setenv("MLGITOPS_CACHE_DIR", str(tmp_path / "cache"))
 
     def make(name: str, experiment: str = "iris", *, end: bool = True) -> Run:
-        run = Run(name, experiment, {}, tmp_path / "records")
+        run = new_run(tmp_path / "records", name, experiment=experiment)
         if end:
             run.end()
         return run
@@ -137,7 +138,7 @@ def test_removal_spares_who_writes_again_and_finishes_what_was_cut_short(
     left = root / "runs" / f"{cleaning.GONE}{IDS[0]}"
     left.mkdir()
     (left / "run.json").write_text("{}")
-    writer = Run("again", "iris", {}, root)
+    writer = new_run(root, "again")
     (again.folder / "run.json").write_bytes((writer.folder / "run.json").read_bytes())
     for path in writer.folder.glob("w-*.jsonl"):
         os.link(path, again.folder / path.name)  # the writer's lock is the file's

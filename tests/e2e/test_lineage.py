@@ -10,7 +10,7 @@ from mlgitops.api.model import Dataset
 from mlgitops.api.model import Run as Origin
 from mlgitops.bot.lineage import lineage
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 from worlds.registry import World, written
 
 STAGE = """apiVersion: mlgitops.dev/v1alpha1
@@ -31,7 +31,7 @@ spec:
 
 def trained(root: Path, data: Path) -> tuple[str, str]:
     """Return the id of a run and the digest of the data that it read."""
-    run = Run("run", "iris", {}, root)
+    run = new_run(root, "run")
     digest = run.log_dataset(data, name="iris", context="train").digest
     run.end()
     return run.id, digest

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from mlgitops import tracking
 from mlgitops.artifacts import open_store
 from mlgitops.cli import index as index_cli
 from mlgitops.cli import search as search_cli
 from mlgitops.errors import InputError, IntegrityError, NotFoundError, OutsideError
+from mlgitops.tracking.query.rows import decode, encode
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.query.team import parts, shelf
+from mlgitops.tracking.query.team.checked import checked
+from mlgitops.tracking.records import LoggedModel
 from mlgitops.tracking.run import Run
 from servers.s3 import S3, s3, s3_server
+from tracking_runs import new_run
 
 __all__ = ["s3", "s3_server"]
 
@@ -44,7 +50,7 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def a_run(root: Path, name: str, **metrics: float) -> Run:
-    run = Run(name, "experiment", {}, root)
+    run = new_run(root, name)
     run.log_metrics(metrics)
     run.end()
     return run
@@ -78,7 +84,7 @@ def test_indexing_again_sends_what_changed_only(uri: str, tmp_path: Path) -> Non
 
 def test_a_run_in_two_roots_is_found_once_as_the_newest_index_has_it(tmp_path: Path) -> None:
     uri = (tmp_path / "index").as_uri()
-    run = Run("run", "experiment", {}, tmp_path / "here")
+    run = new_run(tmp_path / "here", "run")
     run.log_metric("loss", 1.0)
     shelf.publish(uri, tmp_path / "here")
     (tmp_path / "there").mkdir()
@@ -163,6 +169,31 @@ def test_a_part_that_is_no_parquet_or_has_other_columns_is_an_error(tmp_path: Pa
     store.put(shard, json.dumps(raw).encode())
     with pytest.raises(OutsideError, match="the index cannot be read"):
         names(store.uri)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"params": {"C": [1]}},
+        {"tags": ["x"]},
+        {"id": "../../etc"},
+        {"name": None},
+        {"seeds": {"numpy": True}},
+        {"id": 7},
+    ],
+)
+def test_a_record_with_values_of_other_types_is_an_error(change: dict[str, object], tmp_path: Path) -> None:
+    record = tracking.read(a_run(tmp_path, "run").folder)
+    text = json.dumps(json.loads(encode(record)) | change)
+    with pytest.raises(ValueError, match="record"):
+        checked(decode(text, {}, tmp_path))
+
+
+def test_paths_that_leave_a_record_are_left_out(tmp_path: Path) -> None:
+    record = tracking.read(a_run(tmp_path, "run").folder)
+    paths = ("/etc", "../x", "a/../../x", "", "models/iris")
+    models = tuple(LoggedModel("iris", path, "sha256:" + "a" * 64, "onnx") for path in paths)
+    assert [model.path for model in checked(replace(record, models=models)).models] == ["models/iris"]
 
 
 def test_the_commands_index_and_search(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mlgitops.tracking.query.compiler import condition, ordering
 from mlgitops.tracking.query.index import alike
 from mlgitops.tracking.query.language import Order, Term
 from mlgitops.tracking.query.rows import decode, summary
+from mlgitops.tracking.query.team.checked import checked
 from mlgitops.tracking.query.team.parts import TABLES, key_of
 from mlgitops.tracking.query.team.shelf import Shard
 from mlgitops.tracking.records import MetricSummary, RunRecord
@@ -55,7 +56,7 @@ def _records(connection: DuckDBPyConnection, folder: Path) -> Iterator[RunRecord
         metrics.setdefault(run, {})[name] = summary(*numbers)
     sql = "SELECT n, record FROM found JOIN records ON run = n ORDER BY place"
     for run, record in connection.execute(sql).fetchall():
-        yield decode(record, metrics.get(run, {}), folder)
+        yield checked(decode(record, metrics.get(run, {}), folder))
 
 
 @contextlib.contextmanager
