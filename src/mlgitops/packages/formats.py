@@ -30,6 +30,8 @@ FORMATS: Final[Mapping[str, Format]] = {
     "skops": Format("data", "model.skops", "sklearn", ("scikit-learn", "skops", "numpy", "scipy")),
     "onnx": Format("data", "model.onnx", "onnx", ("onnx", "onnxruntime", "numpy")),
     "xgboost": Format("data", "model.ubj", "xgboost", ("xgboost", "numpy")),
+    "lightgbm": Format("data", "model.lgb", "lightgbm", ("lightgbm", "numpy")),
+    "catboost": Format("data", "model.cbm", "catboost", ("catboost", "numpy")),
 }
 
 
@@ -40,10 +42,18 @@ def choose(model: Any) -> str:
         InputError: none fits; the message names the type and what can be saved.
     """
     roots = {base.__module__.partition(".")[0] for base in type(model).__mro__}
-    for root, name in (("xgboost", "xgboost"), ("onnx", "onnx"), ("sklearn", "skops")):
+    # An estimator of a boosting library inherits from scikit-learn too, which comes last.
+    for root, name in (
+        ("xgboost", "xgboost"),
+        ("lightgbm", "lightgbm"),
+        ("catboost", "catboost"),
+        ("onnx", "onnx"),
+        ("sklearn", "skops"),
+    ):
         if root in roots:
             return name
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputError(
-        f"a {kind} cannot be saved; expected a scikit-learn estimator, an XGBoost model or an ONNX ModelProto"
+        f"a {kind} cannot be saved; expected a scikit-learn estimator, "
+        "a model of XGBoost, LightGBM or CatBoost, or an ONNX ModelProto"
     )

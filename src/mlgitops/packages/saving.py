@@ -40,11 +40,11 @@ def save(
     """Save a model as a package: a new folder whose digest follows from the model alone.
 
     Args:
-        model: a fitted scikit-learn estimator, an XGBoost model or an ONNX ``ModelProto``.
+        model: a fitted scikit-learn estimator, a model of XGBoost, LightGBM or CatBoost, or an ONNX ``ModelProto``.
         folder: where; it must not exist or be empty.
         input_example: some rows as the model takes them: array, data frame, list, mapping of columns.
         signature: the tensors, when the example does not tell.
-        format: ``skops``, ``onnx`` or ``xgboost``; chosen by the model's type when left out.
+        format: one of ``packages.FORMATS``; chosen by the model's type when left out.
         name: what the model is called in its MLmodel file.
         trusted_types: types that a skops package may use beyond those that we ship as trusted.
 

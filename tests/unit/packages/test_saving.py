@@ -123,7 +123,7 @@ def test_an_object_that_is_no_model_is_refused_by_name(folder: Path) -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones(classifier: Any, folder: Path) -> None:
-    with pytest.raises(InputError, match="'pickle' is unknown; known: skops, onnx, xgboost"):
+    with pytest.raises(InputError, match="'pickle' is unknown; known: skops, onnx, xgboost, lightgbm, catboost"):
         packages.save(classifier, folder, format="pickle")
 
 
