@@ -26,7 +26,7 @@ LIFT = "autolog(full=True) lifts the limit"
 
 # Frames of these packages above a fit mean that the user did not call it: some fit, search or
 # cross-validation did, in this thread or in a worker thread of it.
-_CALLERS = frozenset({"sklearn", "imblearn", "optuna_integration", "xgboost", "lightgbm", "catboost", "statsmodels"})
+_CALLERS = frozenset({"sklearn", "imblearn", "optuna_integration", "xgboost", "lightgbm", "statsmodels"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,10 @@ from mlgitops.tracking.autolog.patches import Patches
 FRAMEWORKS = {
     "sklearn": ("sklearn",),
     "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
+    "optuna": ("optuna",),
+    "statsmodels": ("statsmodels",),
 }
 
 _installed: dict[str, Patches] = {}

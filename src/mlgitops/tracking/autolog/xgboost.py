@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import files, models
+from mlgitops.tracking.autolog.boosting import BoosterTraining, wrap_fits
 from mlgitops.tracking.autolog.estimators import EstimatorFit
-from mlgitops.tracking.autolog.fits import Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Patches
 from mlgitops.tracking.run import Run
-
-_NO_PARAMS = ("params", "dtrain", "evals", "obj", "evals_result", "xgb_model", "callbacks", "custom_metric", "feval")
 
 
 def install(module: ModuleType, patches: Patches) -> None:
@@ -21,62 +17,48 @@ def install(module: ModuleType, patches: Patches) -> None:
     if module.__name__ == "xgboost.training":
         patches.function(module, "train", Training)
     elif module.__name__ == "xgboost.sklearn":
-        for kind in list(vars(module).values()):
-            if inspect.isclass(kind) and kind.__module__ == module.__name__:
-                patches.method(kind, "fit", EstimatorTraining)
+        wrap_fits(module, patches, EstimatorTraining)
 
 
-def callback(run: Run) -> Any:
-    """Return a callback that logs each evaluation of a round as ``<data>-<metric>``."""
-    from xgboost.callback import TrainingCallback
-
-    class Rounds(TrainingCallback):
-        """Logs to the run of the fit."""
-
-        def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
-            """Log the newest value of each metric; training goes on."""
-            del model
-            for data, metrics in evals_log.items():
-                for metric, values in metrics.items():
-                    newest = values[-1]  # a number, or with its deviation in a cross-validation
-                    run.log_metric(f"{data}-{metric}", newest[0] if isinstance(newest, tuple) else newest, epoch)
-            return False
-
-    return Rounds()
-
-
-def log_booster(fit: Fit, booster: Any, early: bool) -> None:
-    """Log where an early stop was, and how much each feature mattered."""
-    best = booster.attr("best_iteration")
-    if early and best is not None:
-        fit.run.log_metrics({"best_iteration": int(best), "stopped_iteration": booster.num_boosted_rounds() - 1})
-        fit.run.log_metric("best_score", float(booster.attr("best_score")))
-    files.log_json(fit.run, "feature_importance_weight.json", booster.get_score(importance_type="weight"))
-
-
-class Training(Observer):
-    """One ``xgboost.train``, called by the user or by an estimator's fit."""
+class Training(BoosterTraining):
+    """One ``xgboost.train``."""
 
     name = "xgboost.train"
+    library = "xgboost"
+    not_params = frozenset(
+        ("params", "dtrain", "evals", "obj", "evals_result", "xgb_model", "callbacks", "custom_metric", "feval")
+    )
 
-    def run_name(self, call: Call) -> str:
-        """Return what there is to call it by."""
-        del call
-        return "xgboost"
+    def callback(self, run: Run) -> Any:
+        """Return a ``TrainingCallback``; its class can exist only where XGBoost does."""
+        from xgboost.callback import TrainingCallback
 
-    def before(self, fit: Fit) -> None:
-        """Add the callback, before all others: one that ends the training keeps the next ones from seeing the round."""
-        self.arguments = fit.call.arguments()
-        if fit.outermost:
-            fit.run.log_params({name: self.arguments[name] for name in self.arguments if name not in _NO_PARAMS})
-            fit.run.log_params(self.arguments["params"])
-        fit.call.put("callbacks", lambda given: [callback(fit.run), *(given or ())])
+        class Rounds(TrainingCallback):
+            """Logs to the run of the fit."""
 
-    def after(self, fit: Fit, result: Any) -> None:
-        """Log what the booster knows, and the booster when it is the model."""
-        log_booster(fit, result, early=result.attr("best_iteration") is not None)
-        if fit.outermost:
-            models.log(fit, models.Twin.of(result), None)
+            def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
+                """Log the newest value of each metric; training goes on."""
+                del model
+                for data, metrics in evals_log.items():
+                    for metric, values in metrics.items():
+                        run.log_metric(f"{data}-{metric}", values[-1], epoch)
+                return False
+
+        return Rounds()
+
+    def best(self, booster: Any) -> Mapping[str, float]:
+        """Return what XGBoost keeps among the booster's attributes."""
+        if booster.attr("best_iteration") is None:
+            return {}
+        return {
+            "best_iteration": int(booster.attr("best_iteration")),
+            "best_score": float(booster.attr("best_score")),
+            "stopped_iteration": booster.num_boosted_rounds() - 1,
+        }
+
+    def importances(self, booster: Any) -> Mapping[str, Mapping[str, float]]:
+        """Return in how many splits each feature is used; features in none are left out."""
+        return {"weight": booster.get_score(importance_type="weight")}
 
 
 class EstimatorTraining(EstimatorFit):
