@@ -34,6 +34,9 @@ def end(run: Run) -> None:
     run.log_seeds(seeds.observed())
     run.finish_capture()
     found = sum_up(run.folder, run.head(), run.problems)
+    if run.parent:  # the parent's end tells where both are; of a hundred trials a hundred lines would tell nothing
+        _push(run)
+        return
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
     pushed = _push(run)
     if run.status == "finished" and found.models:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from mlgitops.tracking import session
 from mlgitops.tracking.autolog.budget import Budget
+from mlgitops.tracking.disabled import DisabledRun
 from mlgitops.tracking.run import Run
 
 LIFT = "autolog(full=True) lifts the limit"
@@ -182,12 +183,16 @@ def begin(
     return fit
 
 
-def _start(observer: Observer, options: Options, call: Call) -> Fit:
+def _start(observer: Observer, options: Options, call: Call) -> Fit | None:
     run = session.active_run()
     owned = run is None or run.id in _owned  # a run of another thread's fit is no run to log into
     if run is None or owned:
         run = session.start_run(observer.run_name(call))
         _owned.add(run.id)
+    if isinstance(run, DisabledRun):
+        if owned:
+            session.leave(run)
+        return None
     run.set_tag("autolog", observer.name)
     return Fit(observer, options, call, run, Budget(lifted=options.full), owned, outermost=True)
 

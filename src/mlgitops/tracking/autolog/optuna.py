@@ -96,7 +96,7 @@ class Trials:
                 run.log_metric("intermediate_value", value, step)
             for place, value in enumerate(trial.values or ()):
                 run.log_metric("value" if len(trial.values) == 1 else f"value_{place}", value)
-            run.end("failed" if trial.state.name == "FAIL" else "finished")
+            children.end(run, "failed" if trial.state.name == "FAIL" else "finished")
 
     def _fail(self, number: int, error: BaseException) -> None:
         """Say why a trial failed; one whose errors are caught is ended by Optuna's callback all the same."""
@@ -104,4 +104,4 @@ class Trials:
         if run is not None:
             with unnoticed("the end of a trial"):
                 run.set_tag("optuna.state", "fail")
-                run.end("failed", f"{type(error).__name__}: {error}")
+                children.end(run, "failed", f"{type(error).__name__}: {error}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from mlgitops.tracking.autolog import files
-from mlgitops.tracking.autolog.fits import Fit
+import numpy as np
+
+from mlgitops.tracking.autolog import children
+from mlgitops.tracking.autolog.fits import LIFT, Fit
 
 TABLE = "cv_results.csv"
 
@@ -24,7 +27,31 @@ def log(fit: Fit, estimator: Any) -> None:
         fit.run.log_param(f"best_{name}", value)
     if hasattr(estimator, "best_score_"):
         fit.run.log_metric("best_cv_score", estimator.best_score_)
-    files.log_text(fit.run, TABLE, table(estimator.cv_results_))
+    fit.run.log_text(table(estimator.cv_results_), TABLE)
+
+
+def log_candidates(fit: Fit, results: Mapping[str, Any]) -> None:
+    """Log the best candidates as child runs: so many as were asked for, and as there is time for."""
+    rank = next((key for key in results if key.startswith("rank_test_")), None)
+    wanted = fit.options.max_child_runs
+    if rank is None or not wanted:
+        return
+    order = sorted(range(len(results["params"])), key=lambda place: (int(results[rank][place]), place))[:wanted]
+    took = 0.0
+    for number, place in enumerate(order):
+        if fit.budget.left < took:
+            fit.note("child_runs", f"the best {number} of {len(results['params'])} candidates; {LIFT}")
+            return
+        began = time.perf_counter()
+        run = children.start(fit.run, f"candidate-{place}")
+        run.log_params(results["params"][place])
+        run.log_metrics({key: results[key][place] for key in results if _is_number(results[key][place])})
+        children.end(run)
+        took = time.perf_counter() - began
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def table(results: Mapping[str, Any]) -> str:

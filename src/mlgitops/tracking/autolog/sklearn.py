@@ -55,3 +55,4 @@ class SklearnFit(EstimatorFit):
         if hasattr(estimator, "best_estimator_"):
             self.log_model(fit, estimator.best_estimator_)
         self.log_data.after(fit)
+        search.log_candidates(fit, estimator.cv_results_)

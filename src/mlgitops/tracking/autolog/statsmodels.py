@@ -6,7 +6,7 @@ import inspect
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import data, files, models
+from mlgitops.tracking.autolog import data, models
 from mlgitops.tracking.autolog.fits import LIFT, Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Patches
 
@@ -64,7 +64,7 @@ class Fitting(Observer):
             if isinstance(value, int | float):
                 fit.run.log_metric(name, value)
         if hasattr(twin, "summary") and fit.budget.left > 0:
-            files.log_text(fit.run, SUMMARY, str(twin.summary()))
+            fit.run.log_text(str(twin.summary()), SUMMARY)
         if left_out:
             fit.note("metrics", f"left out, no time: {', '.join(left_out)}; {LIFT}")
         self.log_data.after(fit)

@@ -56,6 +56,7 @@ def test_a_study_is_a_run_and_each_trial_a_run_of_its_own(root: Path) -> None:
         "pruned": 1,
     }
     trial = records["trial-1"]
+    assert trial.parent == parent.id
     assert trial.status == "finished"
     assert trial.params == study.trials[1].params
     assert trial.metrics["value"].last == study.trials[1].value

@@ -111,9 +111,12 @@ def test_threads_of_the_users_have_runs_of_their_own(root: Path) -> None:
 
 
 def test_a_search_tells_the_best_parameters_and_the_table_of_candidates(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=True)
+    mlgitops.autolog("sklearn", full=True)
     search = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [0.1, 1.0, 10.0]}, cv=3).fit(X, Y)
     record = runs()["GridSearchCV"]
+    best = runs()[f"candidate-{search.best_index_}"]
+    assert (best.parent, best.params) == (record.id, search.best_params_)
+    assert best.metrics["mean_test_score"].last == search.best_score_
     assert record.params["best_C"] == search.best_params_["C"]
     assert "estimator__C" not in record.params
     assert record.metrics["best_cv_score"].last == search.best_score_
@@ -171,6 +174,16 @@ def test_scores_are_of_as_many_rows_as_fit_the_time_and_say_so(runs: Runs, monke
     mlgitops.autolog("sklearn", log_models=False, full=True)
     Fitted().fit(rows[:5000], rows[:5000, 0])
     assert Slow.asked == [5000]
+
+
+def test_a_run_that_records_nothing_costs_nothing_either(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlgitops.autolog("sklearn")
+    with mlgitops.start_run(mode="disabled"):
+        LogisticRegression(max_iter=1000).fit(X, Y)
+    monkeypatch.setenv("MLGITOPS_DISABLED", "1")
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    assert runs() == {}
+    assert mlgitops.active_run() is None
 
 
 def test_a_model_that_takes_too_long_to_save_is_left_out_and_told(
