@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import mlgitops
 from mlgitops.api.model import Dataset
 from mlgitops.api.model import Run as Origin
 from mlgitops.bot.lineage import lineage
@@ -53,6 +54,18 @@ def test_data_is_followed_from_its_beginning_to_what_a_stage_names(world: World,
     for address in ("iris:1", "iris@staging", f"run:{run.lower()}", f"runs:/{run}/iris"):
         assert lineage(address, context=context, root=root).of_kind("data") == (digest,)
     assert lineage(f"run:{idle}", context=None, root=root).of_kind("data") == (digest,)
+
+
+def test_children_and_parents_are_followed_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLGITOPS_DIR", str(tmp_path / "records"))
+    monkeypatch.setenv("MLGITOPS_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "train.csv").write_text("a,b\n1,2\n")
+    with mlgitops.start_run("study") as study:
+        digest = mlgitops.log_dataset(tmp_path / "train.csv", name="iris").digest
+        with mlgitops.start_run("trial", nested=True) as trial, mlgitops.start_run("fold", nested=True) as fold:
+            pass
+    for address in (f"dataset:{digest}", f"run:{trial.id}", f"run:{fold.id}"):
+        assert lineage(address, context=None).of_kind("run") == tuple(sorted([study.id, trial.id, fold.id]))
 
 
 def test_what_only_the_registry_knows_is_found_too(world: World, tmp_path: Path) -> None:

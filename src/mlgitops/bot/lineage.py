@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from mlgitops.api import ModelVersion, addresses
 from mlgitops.api.addresses import ModelAddress
@@ -11,9 +12,11 @@ from mlgitops.bot.context import Context
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.registry.lineage import Lineage, Node, graph
 from mlgitops.registry.tree import Tree
+from mlgitops.tracking.query.parser import MOST_VALUES
 from mlgitops.tracking.query.roots import Root
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.query.tables import Runs
+from mlgitops.tracking.records import RunRecord
 
 _FORMS = "expected dataset:DIGEST, run:ID, MODEL:VERSION or MODEL@STAGE"
 _DIGEST = re.compile(r"(sha256:)?([0-9a-f]{1,64})")
@@ -92,11 +95,31 @@ def _versions(tree: Tree | None) -> tuple[ModelVersion, ...]:
     return tuple(tree.all(ModelVersion)) if tree else ()
 
 
-def _with_data(digest: str, root: Root) -> Runs:
-    return search_runs(f"dataset.digest = '{digest}'", root=root, limit=None)
+def _with_data(digest: str, root: Root) -> tuple[RunRecord, ...]:
+    return _with_kin(search_runs(f"dataset.digest = '{digest}'", root=root, limit=None), root)
 
 
-def _of_ids(ids: set[str], root: Root) -> Runs:
+def _of_ids(ids: set[str], root: Root) -> tuple[RunRecord, ...]:
+    return _with_kin(_listed("id", ids, root), root)
+
+
+def _with_kin(runs: Runs, root: Root) -> tuple[RunRecord, ...]:
+    """Return runs with their parents' and children's records, and those of these, as far as they are here."""
+    known = {run.id: run for run in runs}
+    new: Iterable[RunRecord] = runs
+    while new := _listed("id", {run.parent for run in new} - known.keys(), root):
+        known |= {run.id: run for run in new}
+    new = tuple(known.values())
+    while new := [run for run in _listed("parent", {run.id for run in new}, root) if run.id not in known]:
+        known |= {run.id: run for run in new}
+    return tuple(known.values())
+
+
+def _listed(field: str, ids: Iterable[str], root: Root) -> Runs:
     # An id in the registry is whatever somebody proposed; only what looks like one is asked for.
-    listed = ", ".join(f"'{run_id}'" for run_id in sorted(ids) if _RUN.fullmatch(run_id))
-    return search_runs(f"id in ({listed})", root=root, limit=None) if listed else Runs()
+    asked = sorted(run_id for run_id in ids if _RUN.fullmatch(run_id))
+    found: list[RunRecord] = []
+    for start in range(0, len(asked), MOST_VALUES):
+        listed = ", ".join(f"'{run_id}'" for run_id in asked[start : start + MOST_VALUES])
+        found += search_runs(f"{field} in ({listed})", root=root, limit=None)
+    return Runs(found)

@@ -49,6 +49,7 @@ class Lineage:
         return tuple(node.name for node in self.nodes if node.kind == kind)
 
 
+_GONE = "its record is not here"
 _KINDS: tuple[Kind, ...] = ("data", "run", "version", "stage", "deployment")
 
 
@@ -96,6 +97,10 @@ def _run(found: Graph, record: RunRecord) -> Node:
     found.details[run] = f"{record.experiment}/{record.name}, {record.status}"
     for data in record.datasets:
         found.add(_data(found, data.digest, data.name), run)
+    if record.parent:
+        parent = Node("run", record.parent)
+        found.details.setdefault(parent, _GONE)
+        found.add(parent, run)
     return run
 
 
@@ -106,7 +111,7 @@ def _version(found: Graph, version: ModelVersion, makers: Iterable[Node]) -> Non
     # A package without a word about its run is known by its digest.
     runs = [Node("run", spec.run.id)] if spec.run else [*makers]
     for run in runs:
-        found.details.setdefault(run, "its record is not here")
+        found.details.setdefault(run, _GONE)
         found.add(run, node)
     for data in spec.datasets:
         for result in runs or [node]:

@@ -11,7 +11,7 @@ DIGEST = "sha256:" + "0" * 63
 FIRST, SECOND = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
 
-def a_run(run_id: str, *data: str, model: str = "") -> RunRecord:
+def a_run(run_id: str, *data: str, model: str = "", parent: str = "") -> RunRecord:
     return RunRecord(
         id=run_id,
         name="run",
@@ -26,6 +26,7 @@ def a_run(run_id: str, *data: str, model: str = "") -> RunRecord:
         models=(LoggedModel("iris", "artifacts/models/iris", model, "onnx"),) if model else (),
         source=None,
         folder=Path(run_id),
+        parent=parent,
     )
 
 
@@ -72,3 +73,14 @@ def test_a_deployment_that_names_a_version_came_of_it(files: dict[str, bytes]) -
     found = graph([], registry.load_files(files)).of(Node("version", "iris:2"))
     assert found.of_kind("deployment") == ("prod/iris",)
     assert found.of_kind("stage") == ()
+
+
+def test_a_child_came_of_its_parent_and_of_its_data(files: dict[str, bytes]) -> None:
+    files["registry/models/iris/versions/1.yaml"] += f"  run: {{id: {SECOND}}}\n".encode()
+    runs = [a_run(FIRST, DATA), a_run(SECOND, parent=FIRST)]
+    found = graph(runs, registry.load_files(files)).of(Node("version", "iris:1"))
+    assert found.before == {
+        (Node("data", DATA), Node("run", FIRST)),
+        (Node("run", FIRST), Node("run", SECOND)),
+        (Node("run", SECOND), Node("version", "iris:1")),
+    }

@@ -295,3 +295,20 @@ def test_names_and_values_from_hostile_hands_are_only_text(root: Path) -> None:
         text = name.replace("'", "''") * 2
         assert found(f"metrics.{quoted} = {number} and params.{quoted} = '{text}'") == ["evil"]
     assert found("params.large like 'x%x' and not params.large like '%y%x%y%'") == ["evil"]
+
+
+def test_parents_groups_branches_and_contexts_can_be_asked_for(root: Path) -> None:
+    with mlgitops.start_run("parent", group="sweep") as parent:
+        pass
+    with mlgitops.start_run("child", parent=parent.id) as child:
+        mlgitops.log_metric("loss", 0.5, context={"subset": "val", "fold": 1})
+        mlgitops.log_metric("loss", 0.9, context={"subset": "train"})
+        mlgitops.log_metric("loss", 0.1)
+    assert child.id
+    assert found(f"parent = '{parent.id}'") == ["child"]
+    assert found("group = 'sweep' or group is not null") == ["parent"]
+    assert found("metrics.loss{subset=val,fold=1} = 0.5") == ["child"]
+    assert found("metrics.loss{subset=train}.max > 0.8 and metrics.loss < 0.2") == ["child"]
+    assert found("metrics.`loss{subset=train}` > 1") == []
+    assert found("git.branch is not null and git.branch = 'no-such-branch'") == []
+    assert search_runs(f"parent = '{parent.id}'").rows(["metrics.loss{subset=train}"]) == [(0.9,)]

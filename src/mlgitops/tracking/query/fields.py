@@ -16,6 +16,7 @@ from mlgitops.tracking.query.language import (
     Kind,
 )
 from mlgitops.tracking.query.lexer import Segment, Token
+from mlgitops.tracking.series import key, split
 
 
 def field(token: Token, text: str, what: str) -> Field:
@@ -51,7 +52,9 @@ def _metric(rest: list[Segment]) -> Field:
     if len(rest) > 1 and not rest[-1].quoted and rest[-1].text.lower() in METRIC_PARTS:
         part = rest[-1].text.lower()
         rest = rest[:-1]
-    return Field("metrics", ".".join(segment.text for segment in rest), Kind.NUMBER, part)
+    # Whatever the order in which a context's names were written, the series has one text.
+    series = key(*split(".".join(segment.text for segment in rest)))
+    return Field("metrics", series, Kind.NUMBER, part)
 
 
 def _dataset(rest: list[Segment], text: str, what: str) -> Field:

@@ -19,7 +19,7 @@ from mlgitops import config, digest, files
 from mlgitops.errors import OutsideError
 from mlgitops.tracking.query.refresh import refresh
 
-FORMAT = 2  # of the tables; another one is made again
+FORMAT = 3  # of the tables; another one is made again
 PATIENCE = 60.0  # seconds to wait for another process that writes
 _Answer = TypeVar("_Answer")
 _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM"}
@@ -31,7 +31,8 @@ CREATE TABLE runs (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     stamp INTEGER NOT NULL, meta INTEGER NOT NULL, watch INTEGER NOT NULL, seen TEXT NOT NULL,
     name TEXT, experiment TEXT, status TEXT, started_at REAL, finished_at REAL, duration REAL,
-    repository TEXT, "commit" TEXT, dirty TEXT, entry_point TEXT
+    repository TEXT, "commit" TEXT, dirty TEXT, entry_point TEXT, branch TEXT,
+    parent TEXT, "group" TEXT
 );
 CREATE TABLE records (run INTEGER PRIMARY KEY, record TEXT NOT NULL, tails TEXT NOT NULL);
 CREATE TABLE keys (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));

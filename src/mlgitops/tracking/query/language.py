@@ -131,7 +131,9 @@ ATTRIBUTES = {
         ("started_at", Kind.TIME, ("started_at", "start_time", "created")),
         ("finished_at", Kind.TIME, ("finished_at", "end_time")),
         ("duration", Kind.NUMBER, ("duration",)),
+        ("parent", Kind.TEXT, ("parent", "parent_run_id")),
+        ("group", Kind.TEXT, ("group",)),
     )
     for alias in aliases
 }
-GIT = {name: Field("git", name, Kind.TEXT) for name in ("commit", "repository", "dirty", "entry_point")}
+GIT = {name: Field("git", name, Kind.TEXT) for name in ("commit", "branch", "repository", "dirty", "entry_point")}

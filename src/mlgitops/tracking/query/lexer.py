@@ -9,13 +9,15 @@ from mlgitops.tracking.query.language import FilterError
 
 # A path is words joined by dots; a word that is not plain stands in backticks or double quotes.
 _QUOTED = r'"(?:[^"]|"")*"|`(?:[^`]|``)*`'
-_SEGMENT = re.compile(rf"{_QUOTED}|[\w/:@%+-]+")
+# A metric's context follows its name in braces.
+_CONTEXT = r"(?:\{[^{}`\"']*\})?"
+_SEGMENT = re.compile(rf"{_QUOTED}|[\w/:@%+-]+{_CONTEXT}")
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
     | (?P<number>[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|inf(?:inity)?)(?![\w.]))
     | (?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
-    | (?P<path>[^\W\d][\w/:@%+-]*(?:\.(?:{_QUOTED}|[\w/:@%+-]+))*)
+    | (?P<path>[^\W\d][\w/:@%+-]*(?:\.(?:{_QUOTED}|[\w/:@%+-]+{_CONTEXT}))*)
     | (?P<operator><=|>=|!=|<>|==|=|<|>)
     | (?P<mark>[(),])
     """,

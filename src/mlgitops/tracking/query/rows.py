@@ -34,6 +34,9 @@ COLUMNS = (
     "commit",
     "dirty",
     "entry_point",
+    "branch",
+    "parent",
+    "group",
 )
 _SUMMARY = tuple(field.name for field in fields(MetricSummary))
 _DATASET = tuple(field.name for field in fields(Dataset))
@@ -154,6 +157,9 @@ def columns(record: RunRecord) -> list[str | float | None]:
         (text_of(source.commit) or None) if source else None,
         str(source.dirty) if source else None,
         (text_of(source.entry_point) or None) if source else None,
+        (text_of(source.branch) or None) if source else None,
+        text_of(record.parent) or None,
+        text_of(record.group) or None,
     ]
 
 
