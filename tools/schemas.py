@@ -1,4 +1,4 @@
-"""Writes schemas/: the editors' JSON Schema of each kind, from crds/.
+"""Writes schemas/, here and in the example registry: the editors' JSON Schema of each kind, from crds/.
 
 Usage: python tools/schemas.py
 
@@ -14,16 +14,18 @@ from mlgitops.files import write_atomic
 from mlgitops.registry import editor
 
 ROOT = Path(__file__).parents[1]
+PLACES = (ROOT, ROOT / "examples" / "repo-layout")
 
 
 def main() -> None:
     """Write every schema and remove those of kinds that are gone."""
     wanted = editor.files()
-    for path, text in wanted.items():
-        write_atomic(ROOT / path, text.encode())
-    for path in (ROOT / editor.FOLDER).glob("*.json"):
-        if path.relative_to(ROOT).as_posix() not in wanted:
-            path.unlink()
+    for place in PLACES:
+        for path, text in wanted.items():
+            write_atomic(place / path, text.encode())
+        for path in (place / editor.FOLDER).glob("*.json"):
+            if path.relative_to(place).as_posix() not in wanted:
+                path.unlink()
 
 
 if __name__ == "__main__":

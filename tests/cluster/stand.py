@@ -52,7 +52,7 @@ class Stand:
         return reconcile
 
     async def commit(self, **spec: Any) -> None:
-        """Apply everything that git holds, and the deployment with these fields of its spec."""
+        """Apply everything that git holds, and the deployment with these fields of its spec (two replicas)."""
         stage = self.git.stage("iris", "production")
         for resource in (
             self.git.model("iris"),
@@ -117,19 +117,30 @@ class Stand:
         """Return the resourceVersion of every child by kind and name."""
         found = {}
         for resource in deployments.related.CHILD_KINDS:
-            for raw in (await self.session.list(resource, self.namespace)).items:
-                if raw["metadata"].get("ownerReferences"):
-                    found[raw["kind"], raw["metadata"]["name"]] = raw["metadata"]["resourceVersion"]
+            with contextlib.suppress(kube.NotFound):  # an API that this server does not serve
+                for raw in (await self.session.list(resource, self.namespace)).items:
+                    if raw["metadata"].get("ownerReferences"):
+                        found[raw["kind"], raw["metadata"]["name"]] = raw["metadata"]["resourceVersion"]
         return found
 
     async def play(self) -> None:
         """Be the Deployment controller, the pods and the gateway, until told to stop."""
         while not self.over:
             with contextlib.suppress(kube.Conflict, kube.NotFound, kube.AlreadyExists, kube.Unavailable):
+                await self._play_autoscaler()
                 await self._play_pods()
                 if self.gateway:
                     await self._play_gateway()
             await asyncio.sleep(0.03)
+
+    async def _play_autoscaler(self) -> None:
+        """Give every autoscaled Deployment its minimum, as a cluster without any load would."""
+        for raw in (await self.session.list(kube.HORIZONTAL_POD_AUTOSCALERS, self.namespace)).items:
+            name, floor = raw["spec"]["scaleTargetRef"]["name"], raw["spec"]["minReplicas"]
+            owner = await self.session.get(kube.DEPLOYMENTS, name, self.namespace)
+            if owner["spec"]["replicas"] < floor:
+                body = {"spec": {"replicas": floor}}
+                await self.session.patch(kube.DEPLOYMENTS, name, self.namespace, body, subresource="scale")
 
     async def _play_pods(self) -> None:
         wanted = {}

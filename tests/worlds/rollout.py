@@ -125,6 +125,8 @@ class World:
     now: datetime = START
     healthy: bool = True
     gateway: bool = True
+    # Kinds of children that the cluster does not serve.
+    absent: tuple[str, ...] = ()
     objects: dict[tuple[str, str], Raw] = field(default_factory=dict)
     pods: dict[str, Raw] = field(default_factory=dict)
     traffic: list[dict[str, int]] = field(default_factory=list)
@@ -143,7 +145,7 @@ class World:
     def observed(self) -> plan.Observed:
         routed = self.deployment.spec.route is not None
         name = self.deployment.metadata.name
-        return plan.observe(name, self.objects.values(), self.pods.values(), routed=routed)
+        return plan.observe(name, self.objects.values(), self.pods.values(), routed=routed, absent=self.absent)
 
     def decide(self) -> DeploymentStatus:
         return plan.step(self.inputs(), self.status, self.observed(), self.now)
@@ -157,7 +159,8 @@ class World:
         if self.inputs().suspended(self.now):
             return
         for raw in wanted:
-            self._store(raw)
+            if raw["kind"] not in self.absent:
+                self._store(raw)
         for raw in plan.surplus(self.inputs(), self.status, self.objects.values(), wanted):
             self.changes += 1
             del self.objects[raw["kind"], raw["metadata"]["name"]]
@@ -174,6 +177,8 @@ class World:
         stored["metadata"]["generation"] = generation + (old is None or old.get("spec") != raw.get("spec"))
         if old and "status" in old:
             stored["status"] = old["status"]
+        if raw["kind"] == "Deployment" and "replicas" not in raw["spec"]:
+            stored["spec"]["replicas"] = old["spec"]["replicas"] if old else 1
         self.objects[key] = stored
 
     def reconcile(self) -> DeploymentStatus:
@@ -187,6 +192,7 @@ class World:
         """Let the Deployment controller, the pods and the gateway do their work once."""
         for (kind, name), raw in self.objects.items():
             if kind == "Deployment":
+                self._autoscale(name, raw)
                 self._scale(name, raw)
             if kind == "HTTPRoute" and self.gateway:
                 self._route(raw)
@@ -194,6 +200,13 @@ class World:
         for name in [name for name, pod in self.pods.items() if pod["owner"] not in names]:
             self.changes += 1
             del self.pods[name]
+
+    def _autoscale(self, name: str, raw: Raw) -> None:
+        scalers = (("HorizontalPodAutoscaler", "minReplicas"), ("ScaledObject", "minReplicaCount"))
+        floors = [self.objects[kind, name]["spec"][least] for kind, least in scalers if (kind, name) in self.objects]
+        if floors and raw["spec"]["replicas"] < max(floors):
+            self.changes += 1
+            raw["spec"]["replicas"] = max(floors)
 
     def _scale(self, name: str, raw: Raw) -> None:
         replicas = raw["spec"]["replicas"]

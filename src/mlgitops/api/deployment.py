@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
+from mlgitops.api.pods import PodSettings, Resources
+from mlgitops.api.scaling import Autoscaling
 
 Strategy = Literal["Canary", "BlueGreen"]
 Phase = Literal["Starting", "Shifting", "Pausing"]
@@ -18,14 +19,6 @@ class Engine:
     """What runs the pods."""
 
     name: Literal["Kubernetes"] = "Kubernetes"
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a container asks for and may use at most, in Kubernetes' quantities."""
-
-    requests: Mapping[str, str | int] = field(default_factory=dict)
-    limits: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +75,8 @@ class ModelDeploymentSpec:
     engine: Engine = field(default_factory=Engine)
     replicas: int = 1
     resources: Resources | None = None
+    pods: PodSettings | None = None
+    autoscaling: Autoscaling | None = None
     rollout: RolloutSpec = field(default_factory=RolloutSpec)
     route: Route | None = None
     artifact_access: ArtifactAccess | None = None
@@ -115,13 +110,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
-    """The roll-out under way; the step counts from 0, the weight is in percent, times are RFC 3339."""
+    """The roll-out under way; the step counts from 0, the weight is in percent, times are RFC 3339.
+
+    ``stable_replicas`` is how many pods the serving revision had when the step began, None without autoscaling.
+    """
 
     phase: Phase
     started_at: str
     step_started_at: str
     step: int = 0
     weight: int = 0
+    stable_replicas: int | None = None
     returning: bool = False
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mlgitops.api.deployment import Resources
 from mlgitops.api.meta import Metadata
+from mlgitops.api.pods import Resources
 
 Protocol = Literal["V2REST", "V2GRPC", "MLflow"]
 Capability = Literal["DigestReady", "Metrics", "Drift", "Auth"]

@@ -24,7 +24,7 @@ from mlgitops.kube.errors import (
     Unauthorized,
     Unavailable,
 )
-from mlgitops.kube.fields import differs
+from mlgitops.kube.fields import differs, owns
 from mlgitops.kube.reflector import Cache, Change, Reflector
 from mlgitops.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -48,6 +48,7 @@ from mlgitops.kube.resources import (
     REPLICA_SETS,
     ROLE_BINDINGS,
     ROLES,
+    SCALED_OBJECTS,
     SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -81,6 +82,7 @@ __all__ = [
     "REPLICA_SETS",
     "ROLES",
     "ROLE_BINDINGS",
+    "SCALED_OBJECTS",
     "SECRETS",
     "SERVICES",
     "SERVICE_ACCOUNTS",
@@ -107,5 +109,6 @@ __all__ = [
     "differs",
     "key_of",
     "login",
+    "owns",
     "version_of",
 ]

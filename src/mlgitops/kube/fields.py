@@ -24,7 +24,7 @@ _METADATA_IDENTITY = {"name", "namespace", "resourceVersion", "uid"}
 # What the server does not store when a Go struct's field says `omitempty`.
 _EMPTY: tuple[Any, ...] = (None, {}, [], "", 0)
 # Below these fields the server writes numbers in its own form: 0.5 becomes 500m.
-_QUANTITIES = {"requests", "limits", "sizeLimit"}
+_QUANTITIES = {"requests", "limits", "sizeLimit", "target"}
 _QUANTITY = re.compile(r"([0-9.]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _SCALE: Mapping[str | None, Decimal] = {
     None: Decimal(1),
@@ -40,14 +40,31 @@ def differs(desired: Raw, live: Raw, field_manager: str) -> bool:
     ``live`` must carry that manager's ``managedFields`` (``Reflector(managers=…)``);
     without them the answer is True.
     """
+    owned = _applied(live, field_manager)
+    if owned is None:
+        return True
+    wanted = {name: value for name, value in desired.items() if name not in _IDENTITY}
+    metadata = desired.get("metadata", {})
+    wanted["metadata"] = {name: value for name, value in metadata.items() if name not in _METADATA_IDENTITY}
+    return not _same_map(owned, wanted, live, number=False)
+
+
+def owns(live: Raw, field_manager: str, *path: str) -> bool:
+    """Tell whether the last apply of a manager named a field, given by its path of plain fields."""
+    owned: Any = _applied(live, field_manager)
+    for name in path:
+        owned = (owned or {}).get(f"f:{name}")
+    return owned is not None
+
+
+def _applied(live: Raw, field_manager: str) -> Mapping[str, Any] | None:
+    """Return the fields that a manager's last apply named, None when it never applied anything."""
     for entry in live.get("metadata", {}).get("managedFields", ()):
         is_ours = entry.get("manager") == field_manager and entry.get("operation") == "Apply"
         if is_ours and not entry.get("subresource"):
-            wanted = {name: value for name, value in desired.items() if name not in _IDENTITY}
-            metadata = desired.get("metadata", {})
-            wanted["metadata"] = {name: value for name, value in metadata.items() if name not in _METADATA_IDENTITY}
-            return not _same_map(entry["fieldsV1"], wanted, live, number=False)
-    return True
+            fields: Mapping[str, Any] = entry["fieldsV1"]
+            return fields
+    return None
 
 
 def _same(owned: Mapping[str, Any], desired: Any, live: Any, *, number: bool) -> bool:

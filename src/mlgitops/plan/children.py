@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mlgitops.api import API_VERSION, DeploymentStatus, ModelDeployment
-from mlgitops.plan import labels, pods, revisions
+from mlgitops.plan import labels, optional, pods, revisions, scaling
 from mlgitops.plan.inputs import Inputs
 from mlgitops.plan.revisions import Revision
-from mlgitops.plan.traffic import ALL, sizes, weights
+from mlgitops.plan.traffic import ALL, scaled, sizes, weights
 
 Raw = dict[str, Any]
 
@@ -40,8 +40,13 @@ def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revisi
     if running:
         made.append(family.object("v1", "ServiceAccount", family.name, {"automountServiceAccountToken": False}))
     made += (_controller_revision(family, known[name], status) for name in _remembered(status) if name in known)
+    autoscaled = scaled(inputs.deployment, status)
     for name, count in running.items():
-        made += _of_revision(family, known[name], _settings(inputs, known[name]), count)
+        revision = known[name]
+        size = {} if name in autoscaled else {"replicas": count}
+        made += _of_revision(family, revision, _settings(inputs, revision), size)
+        if name in autoscaled:
+            made.append(_autoscaler(family, revision, count))
     if running:
         made.append(_stable_service(family, status))
         if inputs.deployment.spec.route:
@@ -59,15 +64,19 @@ def surplus(inputs: Inputs, status: DeploymentStatus, owned: Iterable[Raw], want
     name = inputs.deployment.metadata.name
     keys = {(raw["kind"], raw["metadata"]["name"]) for raw in wanted}
     running = sizes(inputs.deployment, status)
+    # An autoscaler that stays behind would shrink what shall be kept.
+    autoscaled = scaled(inputs.deployment, status)
+    asked = optional.asked(inputs.deployment)
     references = (status.active, status.target, *status.retiring)
     places = {pods.settings_name(name, kept.digest) for kept in references if kept and kept.revision in running}
     found = []
     for raw in owned:
         kind, child = raw["kind"], raw["metadata"]["name"]
-        of_deployment = child == name and (kind != "HTTPRoute" or inputs.deployment.spec.route is not None)
-        in_use = raw["metadata"].get("labels", {}).get(labels.REVISION) in running
-        in_use = in_use or (kind == "ConfigMap" and child in places)
-        if (kind, child) not in keys and not of_deployment and not in_use:
+        revision = raw["metadata"].get("labels", {}).get(labels.REVISION)
+        in_use = revision in (autoscaled if kind in optional.AUTOSCALERS else running)
+        in_use = in_use or child == name or (kind == "ConfigMap" and child in places)
+        unasked = kind in optional.KINDS and kind not in asked
+        if (kind, child) not in keys and (unasked or not in_use):
             found.append(raw)
     return found
 
@@ -159,16 +168,17 @@ def _settings(inputs: Inputs, revision: Revision) -> Mapping[str, str]:
     return revisions.settings(version, inputs.policy) if version and fits else revision.settings
 
 
-def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str], replicas: int) -> Iterator[Raw]:
+def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str], size: Raw) -> Iterator[Raw]:
     name = labels.child_name(family.name, revision.name)
     selector = family.selector(revision.name)
     if settings:
         place = pods.settings_name(family.name, revision.digest)
         yield family.object("v1", "ConfigMap", place, {"data": dict(settings)})
     template: Raw = {**revision.template}
-    template["metadata"] = {**template["metadata"], "labels": family.labels(revision)}
+    metadata = template["metadata"]
+    template["metadata"] = {**metadata, "labels": {**metadata["labels"], **family.labels(revision)}}
     deployment = {
-        "replicas": replicas,
+        **size,
         "revisionHistoryLimit": 1,
         "selector": {"matchLabels": selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
@@ -182,6 +192,15 @@ def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str
         "selector": {"matchLabels": selector},
     }
     yield family.object("policy/v1", "PodDisruptionBudget", name, {"spec": budget}, revision=revision)
+
+
+def _autoscaler(family: _Family, revision: Revision, floor: int) -> Raw:
+    autoscaling = family.deployment.spec.autoscaling
+    assert autoscaling is not None
+    api_version, kind = scaling.KINDS[autoscaling.engine]
+    name = labels.child_name(family.name, revision.name)
+    spec = scaling.spec(autoscaling, name, floor, pods.SERVER)
+    return family.object(api_version, kind, name, {"spec": spec}, revision=revision)
 
 
 def _service_spec(selector: Mapping[str, str]) -> Raw:

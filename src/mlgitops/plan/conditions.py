@@ -14,7 +14,7 @@ from typing import Final
 from mlgitops.api import Condition, DeploymentStatus
 from mlgitops.api import conditions as api_conditions
 from mlgitops.api.deployment import Failure
-from mlgitops.plan import arrival, labels, observed, revisions
+from mlgitops.plan import arrival, labels, observed, optional, revisions
 from mlgitops.plan.inputs import Inputs, override_ends
 from mlgitops.plan.observed import Observed
 from mlgitops.plan.times import stamp
@@ -121,7 +121,12 @@ def _stalled(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: date
         refused = status.refused
         said = f"version {refused.version} (revision {refused.revision}) failed: {refused.reason}: {refused.message}"
         return _Word("RolledBack", f"{said}; name another version, or annotate {labels.RETRY}={refused.revision}")
-    return _broken(inputs, status, seen, now)
+    return _broken(inputs, status, seen, now) or _lacking(inputs, seen)
+
+
+def _lacking(inputs: Inputs, seen: Observed) -> _Word | None:
+    lack = optional.lacking(inputs.deployment, seen.absent)
+    return _Word("MissingApi", lack) if lack else None
 
 
 def _broken(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: datetime) -> _Word | None:

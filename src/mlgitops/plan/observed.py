@@ -84,12 +84,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One deployment's children as the cache has them."""
+    """One deployment's children as the cache has them; ``absent`` are kinds that the cluster does not serve."""
 
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     pods: Mapping[str, Pods] = field(default_factory=dict)
     route: Route | None = None
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def of(self, revision: str | None) -> Pods:
         """Return the pods of a revision, none when it has none."""
@@ -99,7 +100,14 @@ class Observed:
 _NONE: Final = Pods()
 
 
-def observe(deployment: str, children: Iterable[Raw], pod_list: Iterable[Raw], *, routed: bool) -> Observed:
+def observe(
+    deployment: str,
+    children: Iterable[Raw],
+    pod_list: Iterable[Raw],
+    *,
+    routed: bool,
+    absent: Iterable[str] = (),
+) -> Observed:
     """Read a deployment's children and pods.
 
     Args:
@@ -108,6 +116,7 @@ def observe(deployment: str, children: Iterable[Raw], pod_list: Iterable[Raw], *
         pod_list: raw pods that carry its label.
         routed: True when ``spec.route`` is set, so that the HTTPRoute splits traffic;
             else the Service named as the deployment does.
+        absent: kinds of children that the cluster does not serve.
     """
     by_kind: dict[str, dict[str, Raw]] = defaultdict(dict)
     for child in children:
@@ -120,6 +129,7 @@ def observe(deployment: str, children: Iterable[Raw], pod_list: Iterable[Raw], *
         pods=_pods(by_kind["Deployment"].values(), pod_list),
         route=_route(deployment, raw_route) if raw_route else None,
         refusals=_refusals(by_kind["ControllerRevision"].values()),
+        absent=frozenset(absent),
     )
 
 

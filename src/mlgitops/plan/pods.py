@@ -16,6 +16,7 @@ from typing import Any, Final
 from mlgitops.api import ModelDeployment, ModelVersion, ServingRuntime
 from mlgitops.digest import hex_of
 from mlgitops.plan import labels
+from mlgitops.plan.shape import shaped
 
 Raw = dict[str, Any]
 
@@ -51,7 +52,7 @@ def template(deployment: ModelDeployment, version: ModelVersion, runtime: Servin
     name = deployment.metadata.name
     settings = settings_name(name, version.spec.artifact.digest)
     own = labels.of_deployment(name, deployment.spec.model_ref.name)
-    return {
+    rendered = {
         "metadata": {"labels": {**own, labels.VERSION: version.spec.version}},
         "spec": {
             "serviceAccountName": name,
@@ -73,6 +74,7 @@ def template(deployment: ModelDeployment, version: ModelVersion, runtime: Servin
             "volumes": [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
         },
     }
+    return shaped(rendered, deployment.spec.pods, deployment=name, server=SERVER)
 
 
 def _fetcher(deployment: ModelDeployment, version: ModelVersion, runtime: ServingRuntime, settings: str) -> Raw:

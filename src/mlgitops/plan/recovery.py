@@ -33,7 +33,7 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
         # A target without an active one was noted by a first roll-out: what takes its traffic has proved nothing yet.
         active = _reference(observed, route.active if target else _heaviest(route))
         target = target or active
-        rollout = _rollout(deployment, route, active, target, now)
+        rollout = _rollout(deployment, observed, active, target, now)
         status = replace(status, active=active, target=target, rollout=rollout)
         if active:
             since = stamp(_moment(route.started_at, now))
@@ -43,22 +43,25 @@ def recover(deployment: ModelDeployment, observed: Observed, now: datetime) -> D
 
 def _rollout(
     deployment: ModelDeployment,
-    route: Route,
+    observed: Observed,
     active: RevisionReference | None,
     target: RevisionReference | None,
     now: datetime,
 ) -> RolloutStatus | None:
-    if target is None or target == active:
+    route = observed.route
+    if route is None or target is None or target == active:
         return None
     weight = route.weights.get(target.revision, 0)
     # With another weight than its step's it still waits for the pods that the step needs.
     shifted = active is not None and weight == step_weight(deployment, route.step)
+    scaled = deployment.spec.autoscaling is not None
     return RolloutStatus(
         phase="Shifting" if shifted and weight else "Starting",
         step=route.step,
         weight=weight if active else ALL,
         started_at=stamp(_moment(route.started_at, now)),
         step_started_at=stamp(now),
+        stable_replicas=observed.of(active.revision).wanted if active and scaled else None,
     )
 
 

@@ -36,7 +36,7 @@ from mlgitops.plan.observed import Observed, Pods
 from mlgitops.plan.recovery import is_lost, recover
 from mlgitops.plan.revisions import Revision, render
 from mlgitops.plan.times import duration, moment, stamp
-from mlgitops.plan.traffic import ALL, DRAIN, needed, ready_by, settled, sizes, step_weight
+from mlgitops.plan.traffic import ALL, DRAIN, full_size, needed, ready_by, settled, sizes, step_weight
 
 HISTORY: Final = 5
 # While only a repair can help, the clock is set back so often and not on every look.
@@ -92,7 +92,7 @@ def _decide(
     if serves or stays_out:
         return replace(_abandon(inputs, status), target=_reference(target))
     if status.rollout is None or status.target is None or status.target.revision != target.name:
-        status = _begin(inputs, target, _abandon(inputs, status), now)
+        status = _begin(inputs, target, _abandon(inputs, status), observed, now)
     return _progress(inputs, status, observed, now)
 
 
@@ -110,14 +110,22 @@ def _serve_rejected(inputs: Inputs, status: DeploymentStatus) -> bool:
     return status.active is None and inputs.policy is not None and inputs.policy.spec.on_rejected == "Serve"
 
 
-def _begin(inputs: Inputs, target: Revision, status: DeploymentStatus, now: datetime) -> DeploymentStatus:
+def _begin(
+    inputs: Inputs, target: Revision, status: DeploymentStatus, observed: Observed, now: datetime
+) -> DeploymentStatus:
     spec = inputs.deployment.spec
     first = status.active is None
+    # A first roll-out takes nothing away from anybody, so the route leads to it from the start.
+    rollout = _measured(
+        inputs,
+        status,
+        observed,
+        RolloutStatus("Starting", stamp(now), stamp(now), step=0, weight=ALL if first else 0),
+    )
+    enough = full_size(inputs.deployment, rollout)
     # What served until it was replaced, and still has all its pods, needs no canary to serve again. What was
     # rolled back from or refused does: it was just judged bad.
-    returning = any(
-        old.revision == target.name and old.proven and old.replicas >= spec.replicas for old in status.retiring
-    )
+    returning = any(old.revision == target.name and old.proven and old.replicas >= enough for old in status.retiring)
     at_once = first or returning or inputs.override is not None or spec.rollout.strategy != "Canary"
     retiring = tuple(
         # What was kept in case of a return gives its place to the new roll-out.
@@ -128,18 +136,17 @@ def _begin(inputs: Inputs, target: Revision, status: DeploymentStatus, now: date
     return replace(
         status,
         target=_reference(target),
-        rollout=RolloutStatus(
-            phase="Starting",
-            step=len(spec.rollout.steps) if at_once else 0,
-            # A first roll-out takes nothing away from anybody, so the route leads to it from the start.
-            weight=ALL if first else 0,
-            started_at=stamp(now),
-            step_started_at=stamp(now),
-            returning=returning,
-        ),
+        rollout=replace(rollout, step=len(spec.rollout.steps) if at_once else 0, returning=returning),
         retiring=retiring,
         last_failure=None,
     )
+
+
+def _measured(inputs: Inputs, status: DeploymentStatus, observed: Observed, rollout: RolloutStatus) -> RolloutStatus:
+    """Note how many pods serve as a step begins: where load decides that, a share of traffic is one of them."""
+    if inputs.deployment.spec.autoscaling is None or status.active is None:
+        return rollout
+    return replace(rollout, stable_replicas=observed.of(status.active.revision).wanted)
 
 
 def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: datetime) -> DeploymentStatus:
@@ -152,22 +159,23 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
         return status
     rollout = _patient(status.rollout, observed.of(status.target.revision), now)
     ready = observed.of(status.target.revision).ready
-    if rollout.weight and status.active and not ready and needed(inputs.deployment, rollout.weight):
+    if rollout.weight and status.active and not ready and needed(inputs.deployment, rollout, rollout.weight):
         # Nobody answers for the new revision's share, though somebody shall: give it back until somebody does.
         return replace(status, rollout=replace(rollout, phase="Starting", weight=0, step_started_at=stamp(now)))
     if rollout.phase == "Shifting" and settled(inputs.deployment, status, observed):
         if rollout.weight == ALL:
-            return _complete(inputs, status, now)
+            return _complete(inputs, status, observed, now)
         rollout = replace(rollout, phase="Pausing", step_started_at=stamp(now))
     if rollout.phase == "Pausing" and _pause_is_over(inputs, status.target, rollout, now):
         rollout = replace(rollout, phase="Starting", step=rollout.step + 1, step_started_at=stamp(now))
+        rollout = _measured(inputs, status, observed, rollout)
     weight = step_weight(inputs.deployment, rollout.step)
-    if rollout.phase == "Starting" and ready >= needed(inputs.deployment, weight):
+    if rollout.phase == "Starting" and ready >= needed(inputs.deployment, rollout, weight):
         rollout = replace(rollout, phase="Shifting", weight=weight, step_started_at=stamp(now))
     status = replace(status, rollout=rollout)
     if rollout.phase == "Shifting" and rollout.weight == ALL and settled(inputs.deployment, status, observed):
         # Only a first roll-out comes here at once: its route led to it before.
-        return _complete(inputs, status, now)
+        return _complete(inputs, status, observed, now)
     return status
 
 
@@ -202,7 +210,8 @@ def _refusal(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: 
     if failure and failure.crashes >= CRASHES:
         code = "" if failure.exit_code is None else f" with exit code {failure.exit_code}"
         return failure.reason, f"container {failure.container} ended {failure.crashes} times{code}: {failure.message}"
-    enough = pods.ready >= needed(inputs.deployment, step_weight(inputs.deployment, status.rollout.step))
+    weight = step_weight(inputs.deployment, status.rollout.step)
+    enough = pods.ready >= needed(inputs.deployment, status.rollout, weight)
     if status.rollout.phase == "Starting" and not enough and ready_by(inputs.deployment, status.rollout) <= now:
         because = f": {failure.reason}: {failure.message}" if failure else ""
         return "NotReadyInTime", f"not ready since {status.rollout.step_started_at}{because}"
@@ -233,13 +242,13 @@ def _abandon(inputs: Inputs, status: DeploymentStatus) -> DeploymentStatus:
     return replace(status, rollout=None, retiring=(*_but(status, gone.revision), gone))
 
 
-def _complete(inputs: Inputs, status: DeploymentStatus, now: datetime) -> DeploymentStatus:
+def _complete(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: datetime) -> DeploymentStatus:
     assert status.rollout is not None and status.target is not None
     served, before, proven = status.target, status.active, not status.rollout.returning
     retiring = _but(status, served.revision)
     if before:
         until = stamp(now + max(DRAIN, duration(inputs.deployment.spec.rollout.keep_previous)))
-        size = inputs.deployment.spec.replicas
+        size = full_size(inputs.deployment, _measured(inputs, status, observed, status.rollout))
         left = RetiringRevision(before.revision, before.version, before.digest, size, until, proven=proven)
         retiring += (left,)
     entry = ServedRevision(served.revision, served.version, served.digest, stamp(now))

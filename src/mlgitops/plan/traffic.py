@@ -37,9 +37,19 @@ def step_weight(deployment: ModelDeployment, step: int) -> int:
     return steps[step].weight if step < len(steps) else ALL
 
 
-def needed(deployment: ModelDeployment, weight: int) -> int:
+def full_size(deployment: ModelDeployment, rollout: RolloutStatus | None) -> int:
+    """Return how many pods a revision needs for all traffic: as many as serve, when load decides that."""
+    scaling = deployment.spec.autoscaling
+    if scaling is None:
+        return deployment.spec.replicas
+    serving = (rollout.stable_replicas if rollout else None) or 0
+    return min(max(scaling.min_replicas, serving), scaling.max_replicas)
+
+
+def needed(deployment: ModelDeployment, rollout: RolloutStatus, weight: int) -> int:
     """Return how many pods must be ready before a revision takes a share of traffic, rounded up."""
-    return max(1, -(-deployment.spec.replicas * weight // ALL)) if deployment.spec.replicas else 0
+    size = full_size(deployment, rollout)
+    return max(1, -(-size * weight // ALL)) if size else 0
 
 
 def ready_by(deployment: ModelDeployment, rollout: RolloutStatus) -> datetime:
@@ -48,7 +58,7 @@ def ready_by(deployment: ModelDeployment, rollout: RolloutStatus) -> datetime:
 
 
 def sizes(deployment: ModelDeployment, status: DeploymentStatus) -> dict[str, int]:
-    """Return how many pods each revision shall have.
+    """Return how many pods each revision shall have, at least, when load decides (``scaled``).
 
     The revision that serves keeps its full size during a roll-out, so that going back
     never waits for pods.
@@ -56,10 +66,18 @@ def sizes(deployment: ModelDeployment, status: DeploymentStatus) -> dict[str, in
     found = {old.revision: old.replicas for old in status.retiring}
     if status.rollout and status.target:
         weight = max(status.rollout.weight, step_weight(deployment, status.rollout.step))
-        found[status.target.revision] = needed(deployment, weight)
+        found[status.target.revision] = needed(deployment, status.rollout, weight)
     if status.active:
-        found[status.active.revision] = deployment.spec.replicas
+        found[status.active.revision] = full_size(deployment, status.rollout)
     return found
+
+
+def scaled(deployment: ModelDeployment, status: DeploymentStatus) -> frozenset[str]:
+    """Return the revisions whose number of pods an autoscaler chooses; what retires keeps what it has."""
+    if deployment.spec.autoscaling is None:
+        return frozenset()
+    alive = (status.active, status.target if status.rollout else None)
+    return frozenset(reference.revision for reference in alive if reference)
 
 
 def settled(deployment: ModelDeployment, status: DeploymentStatus, observed: Observed) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mlgitops import plan
-from mlgitops.api.deployment import ArtifactAccess, Resources
+from mlgitops.api.deployment import ArtifactAccess
 from mlgitops.api.meta import Reference
+from mlgitops.api.pods import Resources
 from mlgitops.plan import labels
 from worlds.rollout import World, deployment, runtime, version
 

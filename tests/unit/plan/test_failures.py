@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mlgitops import plan
-from mlgitops.api.deployment import Resources, RolloutSpec, RolloutStep
+from mlgitops.api.deployment import RolloutSpec, RolloutStep
+from mlgitops.api.pods import Resources
 from worlds.rollout import World, deployment, digest
 
 BEGINNING_OF_A_CANARY = 130.0

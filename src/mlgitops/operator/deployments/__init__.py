@@ -14,12 +14,14 @@ from mlgitops.api import DeploymentStatus, ModelDeployment, conditions
 from mlgitops.errors import InvalidError
 from mlgitops.kube import Key, Raw
 from mlgitops.operator import kinds, statuses
-from mlgitops.operator.deployments import related
+from mlgitops.operator.deployments import related, sizes
 from mlgitops.operator.deployments.catalog import CachedCatalog
 from mlgitops.operator.runtime import Context, Controller, Result, Stalled
 
 # Seconds until a name that somebody else's object has is looked at again.
 _NAME_TAKEN_AGAIN = 5.0
+# Seconds until it is seen that somebody has installed an API.
+_API_AGAIN = 10.0
 
 _RESOURCES = {kind.kind: kind for kind in related.CHILD_KINDS}
 
@@ -48,6 +50,7 @@ async def reconcile(key: Key, context: Context) -> Result:
         owned,
         context.lookup(related.PODS, key),
         routed=deployment.spec.route is not None,
+        absent=_absent(context),
     )
     status = plan.step(inputs, deployment.status, seen, now)
     wanted = plan.children(inputs, status, seen.revisions)
@@ -60,13 +63,16 @@ async def reconcile(key: Key, context: Context) -> Result:
     await _write(context, raw, deployment, status)
     if not inputs.suspended(now):
         for child in wanted:
-            if not _is_foreign(context, deployment, child):
+            if child["kind"] not in seen.absent and not _is_foreign(context, deployment, child):
+                await sizes.release(context, child)
                 await context.apply(child)
         for child in plan.surplus(inputs, status, owned, wanted):
             await context.delete(child)
     again = plan.wake(inputs, status, now)
-    after = None if again is None else again.total_seconds()
-    return Result(after=min(_NAME_TAKEN_AGAIN, after or _NAME_TAKEN_AGAIN) if taken else after)
+    waits = [again.total_seconds()] if again else []
+    waits += [_NAME_TAKEN_AGAIN] if taken else []
+    waits += [_API_AGAIN] if any(child["kind"] in seen.absent for child in wanted) else []
+    return Result(after=min(waits, default=None))
 
 
 def _read(raw: Raw) -> ModelDeployment:
@@ -81,6 +87,12 @@ def _read(raw: Raw) -> ModelDeployment:
 def _owned(context: Context, deployment: ModelDeployment) -> list[Raw]:
     uid = deployment.metadata.uid
     return [raw for index in related.CHILDREN.values() for raw in context.lookup(index, uid)]
+
+
+def _absent(context: Context) -> list[str]:
+    """Return the kinds of children that the cluster does not serve."""
+    reflectors = [context.caches.reflector(kind) for kind in related.CHILD_KINDS]
+    return [found.resource.kind for found in reflectors if found and found.absent]
 
 
 def _taken(context: Context, deployment: ModelDeployment, wanted: tuple[Raw, ...]) -> plan.Blocked | None:
