@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -403,3 +404,23 @@ async def test_a_secret_that_cannot_be_used_says_what_is_missing(
         secret["stringData"] = {"username": "me", "password": "hidden"}
         await world.session.apply(secret, field_manager="test")
         await until(lambda: world.said("Applied"))
+
+
+@asynchronous
+async def test_only_commits_that_somebody_trusted_signed_are_applied(
+    api_server: Cluster, namespace: str, remote: Remote, tmp_path: Path
+) -> None:
+    key = tmp_path / "alice"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    verify = {"keys": [{"name": "alice@example.com", "publicKey": public}]}
+    async with following(api_server.kubeconfig, source(namespace, remote, verify=verify)) as world:
+        ready = await until(lambda: world.said("VerificationFailed"))
+        assert "is not signed; allowed are the SSH keys of alice@example.com" in ready["message"]
+        assert ready["types"] == {"Ready", "Stalled"}
+        assert await world.names(kinds.MODEL_DEPLOYMENTS) == set()
+        signed = remote.sign(key)
+        await until(lambda: world.applied(signed))
+        remote.commit({DEPLOYMENT: None})
+        await until(lambda: world.said("VerificationFailed"))
+        assert await world.names(kinds.MODEL_DEPLOYMENTS) == {"iris-production"}

@@ -25,14 +25,31 @@ class Prune:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """An SSH public key as ``ssh-ed25519 AAAA…``, and whose it is."""
+
+    name: str
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whose signatures make a commit one to apply."""
+
+    keys: tuple[SigningKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySourceSpec:
-    """Which repository to follow; the interval is a duration."""
+    """Which repository to follow; interval and timeout are durations."""
 
     url: str
     ref: GitReference = field(default_factory=lambda: GitReference(branch="main"))
     paths: tuple[str, ...] = ("registry",)
     interval: str = "1m"
+    timeout: str = "1m"
     secret_ref: Reference | None = None
+    verify: Verification | None = None
     prune: Prune = field(default_factory=Prune)
     suspend: Suspension | None = None
 

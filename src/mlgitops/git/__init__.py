@@ -5,11 +5,12 @@ holds a credential. A push says what it expects of every ref it changes; when it
 its answer does not come, fetch, look, and only then retry.
 """
 
-from mlgitops.git.command import Login
+from mlgitops.git.logins import Login, SshLogin
 from mlgitops.git.names import check_ref, check_url, public_url
 from mlgitops.git.remote import ls_remote
 from mlgitops.git.repository import Commit, Person, Repository
 from mlgitops.git.settling import settle
+from mlgitops.git.signatures import UnverifiedError, signer
 from mlgitops.git.tree import Files
 
 __all__ = [
@@ -18,9 +19,12 @@ __all__ = [
     "Login",
     "Person",
     "Repository",
+    "SshLogin",
+    "UnverifiedError",
     "check_ref",
     "check_url",
     "ls_remote",
     "public_url",
     "settle",
+    "signer",
 ]

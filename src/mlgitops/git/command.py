@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import git
 
@@ -24,19 +23,8 @@ _OPTIONS = (
     "commit.gpgSign=false",
     "advice.detachedHead=false",
 )
-# Our own words, not the caller's: the secret travels in the environment, which other users
-# of the machine cannot read, and only to the one host that it is for.
-_HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$MLGITOPS_GIT_USER" "$MLGITOPS_GIT_SECRET"; }; f'
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A user and a password or token for one remote over http(s)."""
-
-    user: str
-    secret: str = field(repr=False)
+# What git adds after the reason, and would push it out of the few lines that are shown.
+_CHATTER = ("hint:", "Please make sure you have the correct access rights", "and the repository exists.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +43,8 @@ class Output:
     @property
     def reason(self) -> str:
         """The last words of git's complaint, on one line."""
-        lines = [line.strip() for line in self.stderr.splitlines() if line.strip() and not line.startswith("hint:")]
+        said = (line.strip() for line in self.stderr.splitlines())
+        lines = [line for line in said if line and not line.startswith(_CHATTER)]
         return "; ".join(lines[-3:]) or f"git ended with status {self.status}"
 
 
@@ -107,20 +96,3 @@ def run(
         except git.exc.GitCommandNotFound as error:
             raise OutsideError("git is not installed, or not on PATH; install git 2.38 or newer") from error
     return Output(status, stdout, without_credentials(stderr))
-
-
-def login_variables(url: str, login: Login | None) -> dict[str, str]:
-    """Return environment variables by which git logs in to the host of ``url`` and to no other."""
-    if login is None:
-        return {}
-    parts = urlsplit(url)
-    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return {
-        "MLGITOPS_GIT_USER": login.user,
-        "MLGITOPS_GIT_SECRET": login.secret,
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": f"credential.{host}.helper",
-        "GIT_CONFIG_VALUE_0": "",
-        "GIT_CONFIG_KEY_1": f"credential.{host}.helper",
-        "GIT_CONFIG_VALUE_1": _HELPER,
-    }

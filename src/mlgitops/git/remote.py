@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlgitops.errors import ConflictError, NotFoundError, OutsideError
-from mlgitops.git.command import NETWORK_SECONDS, Login, Output, login_variables, run
+from mlgitops.git.command import NETWORK_SECONDS, Output, run
+from mlgitops.git.logins import Login, SshLogin, logged_in
 from mlgitops.git.names import check_ref, check_url, public_url
 
 _ATTEMPTS = 5  # of a fetch that lost a race for a ref's lock file with another process here
@@ -21,7 +22,7 @@ _LOST = re.compile(
 _COMPANION = re.compile(r"atomic push fail|atomic transaction|transaction aborted")
 
 
-def ls_remote(url: str, *patterns: str, login: Login | None = None, timeout: float = 60.0) -> dict[str, str]:
+def ls_remote(url: str, *patterns: str, login: Login | SshLogin | None = None, timeout: float = 60.0) -> dict[str, str]:
     """Return a remote's refs, or those that match the patterns, as full name → object name.
 
     Raises:
@@ -29,15 +30,23 @@ def ls_remote(url: str, *patterns: str, login: Login | None = None, timeout: flo
         OutsideError: the remote cannot be read.
     """
     arguments = ["ls-remote", "--refs", "--quiet", "--", check_url(url), *patterns]
-    output = run(Path.cwd(), arguments, variables=login_variables(url, login), timeout=timeout)
+    with logged_in(url, login) as variables:
+        output = run(Path.cwd(), arguments, variables=variables, timeout=timeout)
     if output.status != 0:
         raise OutsideError(f"cannot read git repository {public_url(url)}: {output.reason}")
     lines = (line.split("\t", 1) for line in output.text.splitlines() if "\t" in line)
     return {name: sha for sha, name in lines}
 
 
-def fetch(folder: Path, url: str, refspecs: tuple[str, ...], *options: str, login: Login | None = None) -> None:
-    """Fetch refspecs into the repository at ``folder``; tags and submodules stay away.
+def fetch(
+    folder: Path,
+    url: str,
+    refspecs: tuple[str, ...],
+    *options: str,
+    login: Login | SshLogin | None = None,
+    timeout: float = NETWORK_SECONDS,
+) -> None:
+    """Fetch refspecs into the repository at ``folder``, within seconds; tags and submodules stay away.
 
     Raises:
         NotFoundError: the remote has no ref of that name.
@@ -46,7 +55,8 @@ def fetch(folder: Path, url: str, refspecs: tuple[str, ...], *options: str, logi
     flags = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options]
     command = [f"--git-dir={folder}", "fetch", *flags, "--", check_url(url), *refspecs]
     for attempt in range(1, _ATTEMPTS + 1):
-        output = run(folder, command, variables=login_variables(url, login), timeout=NETWORK_SECONDS)
+        with logged_in(url, login) as variables:
+            output = run(folder, command, variables=variables, timeout=timeout)
         if output.status == 0:
             return
         if "couldn't find remote ref" in output.stderr:
@@ -62,7 +72,7 @@ def push(
     updates: Mapping[str, str | None],
     expected: Mapping[str, str | None],
     *,
-    login: Login | None = None,
+    login: Login | SshLogin | None = None,
 ) -> None:
     """Change a remote's refs, all or none, if each of them is still what the caller read.
 
@@ -73,7 +83,7 @@ def push(
         url: the remote.
         updates: full ref name → commit, or None to delete the ref.
         expected: full ref name → what the caller read there; None or missing means "does not exist".
-        login: credentials for http(s).
+        login: credentials.
 
     Raises:
         ConflictError: at least one ref was not as expected; nothing changed.
@@ -85,7 +95,8 @@ def push(
     atomic = ["--atomic"] if len(updates) > 1 else []
     flags = ["--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", *atomic, *leases]
     command = [f"--git-dir={folder}", "push", *flags, "--", check_url(url), *specs]
-    output = run(folder, command, variables=login_variables(url, login), timeout=NETWORK_SECONDS)
+    with logged_in(url, login) as variables:
+        output = run(folder, command, variables=variables, timeout=NETWORK_SECONDS)
     if output.status != 0:
         raise _push_error(url, output)
 

@@ -18,7 +18,8 @@ from gitdb.util import hex_to_bin
 
 from mlgitops.errors import CheckFailedError, InputError, NotFoundError, OutsideError
 from mlgitops.git import remote
-from mlgitops.git.command import NETWORK_SECONDS, Login, Output, login_variables, run
+from mlgitops.git.command import NETWORK_SECONDS, Output, run
+from mlgitops.git.logins import Login, SshLogin, logged_in
 from mlgitops.git.names import check_path, check_ref, check_url, public_url
 from mlgitops.git.tree import Files
 
@@ -56,13 +57,13 @@ class Repository:
     two processes may share one repository.
     """
 
-    def __init__(self, repository: git.Repo, login: Login | None = None) -> None:
+    def __init__(self, repository: git.Repo, login: Login | SshLogin | None = None) -> None:
         self._repository = repository
         self._lock = Lock()
         self.login = login
 
     @classmethod
-    def open(cls, path: Path, *, login: Login | None = None) -> Repository:
+    def open(cls, path: Path, *, login: Login | SshLogin | None = None) -> Repository:
         """Open the repository that holds a folder.
 
         Raises:
@@ -83,7 +84,7 @@ class Repository:
         return cls(git.Repo(path))
 
     @classmethod
-    def clone(cls, url: str, path: Path, *, bare: bool = False, login: Login | None = None) -> Repository:
+    def clone(cls, url: str, path: Path, *, bare: bool = False, login: Login | SshLogin | None = None) -> Repository:
         """Clone a remote into a new folder.
 
         Raises:
@@ -102,7 +103,8 @@ class Repository:
             check_url(url),
             str(path),
         ]
-        output = run(path.parent, command, variables=login_variables(url, login), timeout=NETWORK_SECONDS)
+        with logged_in(url, login) as variables:
+            output = run(path.parent, command, variables=variables, timeout=NETWORK_SECONDS)
         if output.status != 0:
             raise OutsideError(f"cannot clone git repository {public_url(url)}: {output.reason}")
         return cls(git.Repo(path), login)
@@ -274,15 +276,22 @@ class Repository:
 
     # --- remotes
 
-    def fetch(self, url: str, *refspecs: str, depth: int | None = None, prune: bool = False) -> None:
-        """Fetch refspecs such as ``+refs/heads/main:refs/remotes/origin/main``.
+    def fetch(
+        self,
+        url: str,
+        *refspecs: str,
+        depth: int | None = None,
+        prune: bool = False,
+        timeout: float = NETWORK_SECONDS,
+    ) -> None:
+        """Fetch refspecs such as ``+refs/heads/main:refs/remotes/origin/main``, within a number of seconds.
 
         Raises:
             NotFoundError: the remote has no ref of that name.
             OutsideError: the remote cannot be read.
         """
         options = [*([f"--depth={depth}"] if depth else []), *(["--prune"] if prune else [])]
-        remote.fetch(self.path, url, refspecs, *options, login=self.login)
+        remote.fetch(self.path, url, refspecs, *options, login=self.login, timeout=timeout)
 
     def deepen(self, url: str, ref: str) -> None:
         """Fetch all of a ref's history into a shallow repository; nothing happens in a whole one.

@@ -46,6 +46,17 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         ["sklearn.tree._tree.Tree", "list"],
         ["", ".a", "a.", "a..b", "1a", "a b", "os.system()"],
     ),
+    "^[A-Za-z0-9][A-Za-z0-9._+-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?$": (
+        ["alice", "alice+ci@example.com", "Bob_1"],
+        ["", "*", "a b", "-oX", "a,b", "@x", "a@", "a@b@c", "a\n"],
+    ),
+    (
+        r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
+        r" [A-Za-z0-9+/]{40,1900}={0,2}$"
+    ): (
+        ["ssh-ed25519 " + "A" * 68, "ssh-rsa " + "A" * 370 + "==", "sk-ssh-ed25519@openssh.com " + "A" * 90],
+        ["ssh-ed25519", "ssh-dss " + "A" * 68, "ssh-ed25519 " + "A" * 68 + " me", "ssh-ed25519 " + "A" * 68 + "\n"],
+    ),
     "^[A-Za-z0-9][-A-Za-z0-9_.]*$": (["01KA", "run-1_a.b"], ["", "-a", "a/b", "../x", "a b"]),
     "^[0-9a-f]{40}([0-9a-f]{24})?$": (["a" * 40, "0" * 64], ["a" * 39, "a" * 41, "A" * 40, "main"]),
     r"^[0-9]+\.[0-9]+(\.[0-9]+)?[a-z0-9.+]*$": (["3.11", "3.11.7", "3.14.0rc1"], ["3", "", "python3.11", "3.11;x"]),

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgitops import config, registry
+from mlgitops.api import durations
 from mlgitops.api.source import GitReference, RegistrySourceSpec
 from mlgitops.errors import InvalidError, NotFoundError, Problem
 from mlgitops.files import lock
-from mlgitops.git import Login, Repository, ls_remote, public_url
+from mlgitops.git import Login, Repository, SshLogin, ls_remote, public_url, signer
 from mlgitops.kube import Raw
 from mlgitops.operator.sources.closure import Name
 
-# Seconds for a question that is answered in a few bytes.
-_PATIENCE = 20.0
 _HEAD = "refs/mlgitops/head"
 # Whoever made the source object decides what is synchronised, not the repository.
 _NEVER = "RegistrySource"
@@ -35,7 +34,7 @@ class Checkout:
     objects: Mapping[Name, Raw]
 
 
-def remote_commit(spec: RegistrySourceSpec, login: Login | None = None) -> str:
+def remote_commit(spec: RegistrySourceSpec, login: Login | SshLogin | None = None) -> str:
     """Ask the remote which object its ref names now, without fetching anything.
 
     For an annotated tag that is the tag's own name: it changes when the tag does.
@@ -47,24 +46,27 @@ def remote_commit(spec: RegistrySourceSpec, login: Login | None = None) -> str:
     if spec.ref.commit:
         return spec.ref.commit
     ref = _remote_ref(spec.ref)
-    found = ls_remote(spec.url, ref, login=login, timeout=_PATIENCE)
+    found = ls_remote(spec.url, ref, login=login, timeout=durations.seconds(spec.timeout))
     if ref not in found:
         raise NotFoundError(f"git repository {public_url(spec.url)} has no {ref}")
     return found[ref]
 
 
-def checkout(spec: RegistrySourceSpec, login: Login | None = None) -> Checkout:
+def checkout(spec: RegistrySourceSpec, login: Login | SshLogin | None = None) -> Checkout:
     """Fetch what a source follows and read its objects.
 
     Raises:
         NotFoundError: the remote has no such ref, or the commit lacks one of the paths.
+        UnverifiedError: none of the keys of ``spec.verify`` signed the commit.
         InvalidError: with everything in the paths that is no valid object of ours.
         OutsideError: the remote cannot be read.
     """
     with _clone(spec.url, login) as repository:
         ref = spec.ref.commit or _remote_ref(spec.ref)
-        repository.fetch(spec.url, f"+{ref}:{_HEAD}", depth=1)
+        repository.fetch(spec.url, f"+{ref}:{_HEAD}", depth=1, timeout=durations.seconds(spec.timeout))
         commit = repository.resolve(_HEAD)
+        if spec.verify:
+            signer(repository.path, commit, {key.name: key.public_key for key in spec.verify.keys})
         files: dict[str, bytes] = {}
         for path in spec.paths:
             below = repository.tree(commit, path)
@@ -79,7 +81,7 @@ def _remote_ref(ref: GitReference) -> str:
 
 
 @contextlib.contextmanager
-def _clone(url: str, login: Login | None) -> Iterator[Repository]:
+def _clone(url: str, login: Login | SshLogin | None) -> Iterator[Repository]:
     """Open our clone of a repository; one thread or process at a time uses it."""
     folder = _folder(url)
     with lock(folder.with_suffix(".lock")):

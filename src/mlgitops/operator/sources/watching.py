@@ -13,7 +13,7 @@ from typing import TypeVar
 from mlgitops import api, kube
 from mlgitops.api.source import RegistrySourceSpec
 from mlgitops.errors import InputError, InvalidError, MlgitopsError, NotFoundError
-from mlgitops.git import Login
+from mlgitops.git import Login, SshLogin, UnverifiedError
 from mlgitops.kube import Key, Session
 from mlgitops.operator.sources.checkout import Checkout, checkout, remote_commit
 from mlgitops.operator.sources.conditions import Verdict
@@ -84,7 +84,7 @@ class Remotes:
         self._heard[key] = heard
         return heard
 
-    async def _read(self, heard: Heard, login: Login | None) -> Heard:
+    async def _read(self, heard: Heard, login: Login | SshLogin | None) -> Heard:
         """Read the commit that the remote named; what is broken in one commit stays broken."""
         try:
             return replace(heard, checkout=await self._run(lambda: checkout(heard.spec, login)), failure=None)
@@ -110,6 +110,8 @@ def _verdict(error: MlgitopsError) -> Verdict:
     message = str(error)
     if isinstance(error, _SecretError):
         return Verdict("SecretUnusable", message, stalled=True)
+    if isinstance(error, UnverifiedError):
+        return Verdict("VerificationFailed", message, stalled=True)
     if isinstance(error, InvalidError):
         return Verdict("InvalidObjects", message, stalled=True)
     if isinstance(error, NotFoundError):
@@ -123,7 +125,7 @@ class _SecretError(InputError):
     """The Secret that a source names cannot be used."""
 
 
-async def _login(source: api.RegistrySource, session: Session) -> Login | None:
+async def _login(source: api.RegistrySource, session: Session) -> Login | SshLogin | None:
     """Read the Secret that a source names; one GET, because nothing else of Secrets may be read."""
     if source.spec.secret_ref is None:
         return None
@@ -136,10 +138,12 @@ async def _login(source: api.RegistrySource, session: Session) -> Login | None:
         raise _SecretError(
             f"the operator may not read Secret {name}; grant it `get` by a Role with resourceNames: [{name}]"
         ) from error
+    by_key = "identity" in data or source.spec.url.startswith("ssh://") or "://" not in source.spec.url
+    fields = ("identity", "known_hosts") if by_key else ("username", "password")
     try:
-        user, password = (base64.b64decode(data[field]).decode() for field in ("username", "password"))
+        first, second = (base64.b64decode(data[field]).decode() for field in fields)
     except KeyError as error:
-        raise _SecretError(f"Secret {name} has no field {error}; expected username and password") from error
+        raise _SecretError(f"Secret {name} has no field {error}; expected {' and '.join(fields)}") from error
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise _SecretError(f"Secret {name} holds no text in username and password") from error
-    return Login(user, password)
+        raise _SecretError(f"Secret {name} holds no text in {' and '.join(fields)}") from error
+    return SshLogin(first, second) if by_key else Login(first, second)
