@@ -43,6 +43,12 @@ def source(namespace: str, remote: Remote, **spec: Any) -> Raw:
     }
 
 
+def new_key(path: Path) -> str:
+    """Make an SSH key and return its public half without the comment."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
 class World:
     """A namespace with a source, as the tests look at it."""
 
@@ -411,8 +417,7 @@ async def test_only_commits_that_somebody_trusted_signed_are_applied(
     api_server: Cluster, namespace: str, remote: Remote, tmp_path: Path
 ) -> None:
     key = tmp_path / "alice"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    public = new_key(key)
     verify = {"keys": [{"name": "alice@example.com", "publicKey": public}]}
     async with following(api_server.kubeconfig, source(namespace, remote, verify=verify)) as world:
         ready = await until(lambda: world.said("VerificationFailed"))

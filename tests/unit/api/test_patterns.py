@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     ),
     (
         r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"
-        r" [A-Za-z0-9+/]{40,1900}={0,2}$"
+        r" [A-Za-z0-9+/]{40,}={0,2}$"
     ): (
         ["ssh-ed25519 " + "A" * 68, "ssh-rsa " + "A" * 370 + "==", "sk-ssh-ed25519@openssh.com " + "A" * 90],
         ["ssh-ed25519", "ssh-dss " + "A" * 68, "ssh-ed25519 " + "A" * 68 + " me", "ssh-ed25519 " + "A" * 68 + "\n"],
@@ -157,3 +157,8 @@ def test_every_published_pattern_has_a_row_and_every_row_a_pattern() -> None:
 def test_a_pattern_takes_what_its_row_says(pattern: str, text: str, matches: bool) -> None:
     # "$" of Go, which the API server uses, is the end of the text and nothing else.
     assert (re.search(pattern.removesuffix("$") + r"\Z", text) is not None) is matches
+
+
+def test_no_pattern_repeats_more_often_than_the_api_server_s_engine_takes() -> None:
+    counts = [int(count) for pattern in TABLE for count in re.findall(r"\{(?:\d+,)?(\d+)\}", pattern)]
+    assert max(counts) <= 1000, "RE2 refuses repeat counts above 1000; bound the length by maxLength"
