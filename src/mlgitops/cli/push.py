@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.cli.output import Output, OutputOption
+from mlgitops.cli.output import Output, OutputOption, emit
 
 app = typer.Typer(add_completion=False)
 
@@ -21,12 +21,24 @@ def push(
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:
-    """Upload a run's record and its models by their digests; what is there already is not sent again."""
+    """Upload a run's record and its models by their digests; what is there already is not sent again.
+
+    Of a run that still goes on, what it has logged so far is uploaded.
+    """
     from mlgitops import config, tracking
     from mlgitops.tracking import remote
 
     record = tracking.read(tracking.find(root or tracking.root(), run))
-    pushed = remote.push(record, store or config.load().require("store.url"))
+    target = store or config.load().require("store.url")
+    if record.status == "running":
+        from mlgitops.tracking.live import LivePush
+
+        LivePush(record.folder, target).push()
+        emit(
+            output, {"run_uri": f"{target}/runs/{record.id}", "models": {}}, f"run    {target}/runs/{record.id} (live)"
+        )
+        return
+    pushed = remote.push(record, target)
     if output is Output.json:
         import json
         from dataclasses import asdict

@@ -1,6 +1,6 @@
 """The short-lived process that writes down code and environment of a run.
 
-``python -m mlgitops.tracking.capture RUN_FOLDER WORKING_FOLDER SCRIPT`` writes
+``python -m mlgitops.tracking.capture RUN_FOLDER WORKING_FOLDER SCRIPT [ARGUMENT…]`` writes
 ``source.diff`` and ``packages.txt``, then ``capture.json``, each by rename: where
 ``capture.json`` is, the capture is complete. It holds a lock on the run's folder while it
 works, so that readers can tell "pending" from "lost".
@@ -15,21 +15,30 @@ import contextlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from mlgitops.files import write_atomic
+from mlgitops.tracking import hardware
 from mlgitops.tracking.places import CAPTURE, DIFF, FORMAT, PACKAGES, utc
 
 IMPORTABLE = (".py", ".pyx", ".so", ".pyd")
 LARGEST_DIFF = 10 << 20  # bytes
 MOST_UNTRACKED = 100  # names that are listed
 PATIENCE = 60.0  # seconds for one git command
+MOST_ARGUMENTS = 1000
+LONGEST_ARGUMENT = 10_000  # characters
+HIDDEN = "***"
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token(?!iz)|credential|api[-_]?key|access[-_]?key|private[-_]?key", re.I
+)
+_LOGIN = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/@\s]*@", re.I)
 _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
@@ -75,8 +84,8 @@ class Git:
         return data[:limit], len(data) > limit
 
 
-def main(folder: Path, working: Path, script: Path | None) -> None:
-    """Capture everything into a run's folder."""
+def main(folder: Path, working: Path, script: Path | None, arguments: Sequence[str] = ()) -> None:
+    """Capture everything into a run's folder; ``arguments`` are those of the script."""
     with contextlib.suppress(OSError):
         os.nice(10)  # the training comes first
     with _locked(folder):
@@ -97,6 +106,9 @@ def main(folder: Path, working: Path, script: Path | None) -> None:
             "platform": platform.platform(),
             "host": platform.node(),
             "cpus": os.cpu_count(),
+            "memory": hardware.memory(),
+            "gpus": hardware.gpus(),
+            "argv": redacted(arguments),
             "captured_at": utc(time.time()),
             "problems": problems,
         }
@@ -150,6 +162,27 @@ def public_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def redacted(arguments: Sequence[str]) -> list[str]:
+    """Return a command line without its secrets: what follows a word such as ``--api-key``, and user names in URLs."""
+    found, is_value = [], False
+    for argument in arguments[:MOST_ARGUMENTS]:
+        name, equals, value = argument.partition("=")
+        if is_value and not argument.startswith("-"):
+            argument, is_value = HIDDEN, False
+        elif is_value := bool(_SECRET.search(name)) and name.startswith("-"):
+            argument, is_value = (f"{name}={HIDDEN}", False) if equals else (argument, True)
+        elif _SECRET.search(name) and equals:  # as Hydra and make take settings
+            argument = f"{name}={HIDDEN}"
+        else:
+            argument = f"{name}{equals}{_public(value)}" if equals else _public(argument)
+        found.append(argument[:LONGEST_ARGUMENT])
+    return found
+
+
+def _public(text: str) -> str:
+    return _LOGIN.sub(r"\1", text)
+
+
 def installed() -> list[str]:
     """Return every installed distribution as ``name==version``, sorted.
 
@@ -181,4 +214,5 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]).resolve() if sys.argv[3] else None)
+    _folder, _working, _script, *_arguments = sys.argv[1:]
+    main(Path(_folder), Path(_working), Path(_script).resolve() if _script else None, _arguments)

@@ -49,7 +49,7 @@ def seal(folder: Path) -> Manifest:
 
 def _parts(name: str) -> tuple[str, ...]:
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or not name.isprintable():
         raise InputError(f"artifact name {name!r} is no plain relative path; expected one such as plots/loss.png")
     return parts
 

@@ -76,6 +76,9 @@ class DisabledRun(Run):
 
         return LoggedModel(name, "", "", "")
 
+    def accompany(self, system_metrics: bool | float | None, push_every: float | None) -> None:
+        """Do nothing."""
+
     def end(self, status: str = "finished", error: str = "") -> None:
         """End nothing."""
         self._status, self._error = status, error

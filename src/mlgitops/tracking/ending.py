@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgitops import config
-from mlgitops.errors import MlgitopsError
+from mlgitops.errors import MlgitopsError, OutsideError
 from mlgitops.files import write_atomic
 from mlgitops.tracking import contents, life, locks, places, records, seeds
 from mlgitops.tracking.points import from_number
 
 if TYPE_CHECKING:
     from mlgitops.tracking.run import Run
+
+_LONGEST = 2000  # characters of an error
 
 
 def end(run: Run) -> None:
@@ -101,14 +104,33 @@ def _push(run: Run) -> bool:
         store = config.load().get("store.url")
         if not store:
             return False
-        from mlgitops.tracking import remote
-
         # The writer still holds its lock, but nothing is written any more.
-        pushed = remote.push(records.read(run.folder), store)
+        run_uri = _push_from_a_child(run.folder, store) if _is_exiting() else _push_from_here(run.folder, store)
     except MlgitopsError as error:
         if places.is_strict():
             raise
         print(f"mlgitops: not pushed: {error}; later: mlgitops push {run.id}", file=sys.stderr)
         return False
-    print(f"mlgitops: pushed to {pushed.run_uri}", file=sys.stderr)
+    print(f"mlgitops: pushed to {run_uri}", file=sys.stderr)
     return True
+
+
+def _push_from_here(folder: Path, store: str) -> str:
+    from mlgitops.tracking import remote
+
+    return remote.push(records.read(folder), store).run_uri
+
+
+def _push_from_a_child(folder: Path, store: str) -> str:
+    """Push from a process of its own, because one that exits cannot start threads any more; return the run's URI."""
+    import subprocess
+
+    command = [sys.executable, "-P", "-m", "mlgitops.tracking.remote", str(folder), store]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise OutsideError(done.stderr.strip()[-_LONGEST:] or f"the process that pushes ended with {done.returncode}")
+    return done.stdout.strip()
+
+
+def _is_exiting() -> bool:
+    return not threading.main_thread().is_alive()

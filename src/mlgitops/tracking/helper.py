@@ -1,4 +1,4 @@
-"""Starts the process that captures code and environment, once for each training process.
+"""Starts processes beside training; the one that captures code and environment once for each training process.
 
 The training process neither waits for it nor runs a thread for it; it looks for the
 result when a run ends. A second run of the same process gets copies of the same files.
@@ -15,6 +15,7 @@ from pathlib import Path
 from mlgitops.tracking.places import CAPTURE, DIFF, PACKAGES
 
 PATIENCE = 20.0  # seconds that the end of a run waits for a capture
+_MOST, _LONGEST = 1000, 64 << 10  # arguments that are passed on, and characters of them all
 _FILES = (DIFF, PACKAGES, CAPTURE)  # in the order in which they are written
 
 
@@ -38,18 +39,8 @@ class Helper:
 
     def wait(self, patience: float = PATIENCE) -> None:
         """Wait until the process has ended, for so many seconds at most."""
-        deadline = time.monotonic() + patience
-        while self._child:
-            try:
-                ended, _ = os.waitpid(self._child, os.WNOHANG)
-            except ChildProcessError:
-                ended = self._child  # somebody else has waited for it
-            if ended:
-                self._child = 0
-            elif time.monotonic() > deadline:
-                return
-            else:
-                time.sleep(0.002)
+        if self._child and wait_for(self._child, patience):
+            self._child = 0
 
     def is_lost(self) -> bool:
         """Say whether the process has ended and its capture is not there, or no longer."""
@@ -79,13 +70,26 @@ def entry_point() -> str:
     return str(Path(script).absolute()) if script else ""
 
 
+def _arguments() -> list[str]:
+    """Return the script's command line, as far as the system passes it on."""
+    arguments = [argument.replace("\0", "")[:_LONGEST] for argument in sys.argv[1:_MOST]]
+    return arguments if sum(map(len, arguments)) < _LONGEST else [*arguments[:10], "…"]
+
+
 def _start(folder: Path) -> int:
-    """Start the process in a group of its own, so that Ctrl-C does not reach it; return its id."""
+    return spawn("mlgitops.tracking.capture", str(folder), str(Path.cwd()), entry_point(), *_arguments())
+
+
+def spawn(module: str, *arguments: str) -> int:
+    """Run a module in a process of its own, in a group of its own, so that Ctrl-C does not reach it; return its id.
+
+    Raises:
+        OSError: the process cannot be started.
+    """
     if not sys.executable:
-        raise OSError("sys.executable is empty, so that no capture process can be started")
-    script = entry_point()
+        raise OSError("sys.executable is empty, so that no process can be started beside training")
     # -P: modules of the working folder must not stand in for those that the helper imports.
-    command = [sys.executable, "-P", "-m", "mlgitops.tracking.capture", str(folder), str(Path.cwd()), script]
+    command = [sys.executable, "-P", "-m", module, *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     if not hasattr(os, "posix_spawn"):
         import subprocess
@@ -94,3 +98,18 @@ def _start(folder: Path) -> int:
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     # Not subprocess: its import alone would take longer than the rest of a run's start.
     return os.posix_spawn(sys.executable, command, environment, file_actions=nothing, setpgroup=0)
+
+
+def wait_for(child: int, patience: float) -> bool:
+    """Wait until a child has ended, for so many seconds at most; say whether it has."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            ended, _ = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:
+            return True  # somebody else has waited for it
+        if ended:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)

@@ -1,16 +1,21 @@
-"""Takes a run to where others see it: its record and its models, each by its digest."""
+"""Takes a run to where others see it: its record and its models, each by its digest.
+
+``python -m mlgitops.tracking.remote RUN_FOLDER STORE`` does it in a process of its own and prints the run's URI.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlgitops import artifacts, digest
-from mlgitops.errors import InputError
+from mlgitops.errors import InputError, MlgitopsError
+from mlgitops.tracking import ending, life, live, records
 from mlgitops.tracking.contents import seal
 from mlgitops.tracking.records import RunRecord
 
@@ -27,6 +32,7 @@ class Pushed:
 def push(record: RunRecord, store_uri: str) -> Pushed:
     """Upload a run that has ended: models to ``<store>/<name>/sha256-…``, the record to ``<store>/runs/<id>/sha256-…``.
 
+    ``current.json`` beside it then says what the run is (0013), and what was pushed while it ran is removed.
     Doing it again uploads nothing that is there.
 
     Raises:
@@ -50,7 +56,19 @@ def push(record: RunRecord, store_uri: str) -> Pushed:
         run_uri = artifacts.upload(staging, store_uri, f"runs/{record.id}")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    _say(record, store_uri, manifest.digest, models)
     return Pushed(run_uri, manifest.digest, models)
+
+
+def _say(record: RunRecord, store_uri: str, run_digest: str, models: Mapping[str, str]) -> None:
+    """Write what lists of runs show, after all that it names."""
+    store = artifacts.open_store(artifacts.join(store_uri, "runs", record.id))
+    live.push_remarks(record.folder, store, {})
+    run = records.read_head(record.folder)
+    if run.get("status") not in life.ENDED:
+        run |= ending.sums_of(records.summarise(record.folder))
+    store.put(live.CURRENT, live.current(run, record.folder, record.status, run_digest, models=models))
+    store.delete(store.list(live.LIVE))
 
 
 def _link(source: Path, target: Path) -> None:
@@ -58,3 +76,10 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+if __name__ == "__main__":
+    try:
+        print(push(records.read(Path(sys.argv[1])), sys.argv[2]).run_uri)
+    except MlgitopsError as error:
+        sys.exit(str(error))

@@ -27,6 +27,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlgitops.tracking.companion import Companion
     from mlgitops.tracking.locks import Held
 
 _MOST_PREFIXES = 10_000  # series whose encoding is remembered
@@ -65,6 +66,7 @@ class Run(Attachments):
         self.owner_lock: Held | None = None
         self.helper: helper.Helper | None = None
         self.writer = Writer(folder, OWNER if is_owner else MEMBER)
+        self._companion: Companion | None = None
         self._process = os.getpid()
         self._began = time.monotonic()
         self._status = "running"
@@ -152,6 +154,8 @@ class Run(Attachments):
         from mlgitops.tracking import ending
 
         try:
+            if self._companion:
+                self._companion.stop()
             role = OWNER if self.is_owner else MEMBER
             self._line("end", quoted(status), f'"role":"{role}","error":{quoted(self._error)}')
             ending.end(self)
@@ -210,6 +214,18 @@ class Run(Attachments):
     def seconds(self) -> float:
         """Seconds since the start, or since it was resumed."""
         return time.monotonic() - self._began
+
+    def accompany(self, system_metrics: bool | float | None, push_every: float | None) -> None:
+        """Have a companion process sample the machine and push this run, where that is asked for."""
+        told = os.environ.get("MLGITOPS_SYSTEM_METRICS") or os.environ.get("MLGITOPS_PUSH_EVERY")
+        if not self.is_owner or not (system_metrics or push_every or told):
+            return
+        from mlgitops.tracking import companion
+
+        try:
+            self._companion = companion.start(self.folder, system_metrics, push_every)
+        except Exception as error:
+            self.failed("system metrics and pushing", error)
 
     def finish_capture(self) -> None:
         """Wait for code and environment, and make them part of this record."""

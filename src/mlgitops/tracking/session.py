@@ -39,6 +39,8 @@ def start_run(
     resume: str | None = None,
     join: str | None = None,
     mode: str = "enabled",
+    system_metrics: bool | float | None = None,
+    push_every: float | None = None,
 ) -> Run:
     """Start a run and make it the active one; use it in a ``with`` statement, or end it with ``end_run``.
 
@@ -55,6 +57,8 @@ def start_run(
         resume: the id, or its beginning, of a run that ended or died, to go on with.
         join: the id of a run of another process, to write to as well.
         mode: ``disabled`` records nothing, as ``MLGITOPS_DISABLED=1`` does everywhere.
+        system_metrics: sample the machine, every ten or so many seconds; default: ``MLGITOPS_SYSTEM_METRICS``.
+        push_every: push the run to the store while it runs, every so many seconds; default: ``MLGITOPS_PUSH_EVERY``.
 
     Raises:
         NotFoundError: no run has the id of ``parent``, ``resume`` or ``join``.
@@ -67,6 +71,7 @@ def start_run(
     if nested:
         parent = active_run()
     run = _made(str(name or ""), experiment, tags, parent, str(group or ""), resume, join, mode)
+    run.accompany(system_metrics, push_every)
     activate(run)
     return run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlgitops import tracking
-from mlgitops.tracking import capture
+from mlgitops.tracking import capture, hardware
 
 Script = Callable[..., subprocess.Popen[str]]
 
@@ -125,6 +125,80 @@ def test_packages_are_pinned_and_python_is_named(work_tree: Path, tmp_path: Path
     found, _ = captured(work_tree, tmp_path)
     assert any(line.startswith("pytest==") for line in (tmp_path / "run/packages.txt").read_text().splitlines())
     assert found["python"]["implementation"] == "CPython"
+
+
+def test_a_machine_and_its_command_line_are_named(script: Script, root: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 81559 MiB, 570.1'\n")
+    (tools / "nvidia-smi").chmod(0o755)
+    process = script(
+        "import sys, mlgitops\nsys.argv += ['--lr', '0.1']\nmlgitops.start_run()\n",
+        PATH=f"{tools}:{os.environ['PATH']}",
+    )
+    process.communicate()
+    environment = tracking.list_runs(root)[0].environment
+    assert environment is not None
+    assert environment.argv == ("--lr", "0.1")
+    assert environment.gpus == ("NVIDIA H100 80GB HBM3, 81559 MiB, 570.1",)
+    assert environment.memory > 1 << 20
+    assert environment.cpus == os.cpu_count()
+    assert environment.python.startswith("3.")
+
+
+def test_a_machine_without_a_graphics_driver_has_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert hardware.gpus() == []
+    assert hardware.gpu_load() == {}
+
+
+def test_the_load_of_a_gpu_is_in_bytes_watts_and_degrees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho '0, 87, 1024, 81559, [N/A], 61'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert hardware.gpu_load() == {
+        "gpu.0.utilization_percent": 87.0,
+        "gpu.0.memory_used_bytes": 1024 * 2.0**20,
+        "gpu.0.memory_bytes": 81559 * 2.0**20,
+        "gpu.0.celsius": 61.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["--lr", "0.1"], ["--lr", "0.1"]),
+        (["--api-key", "abc", "rest"], ["--api-key", "***", "rest"]),
+        (["--wandb-token=abc"], ["--wandb-token=***"]),
+        (["--password", "--lr", "1"], ["--password", "--lr", "1"]),
+        (["db.password=abc"], ["db.password=***"]),
+        (["--url", "https://me:pw@example.com/x"], ["--url", "https://example.com/x"]),
+        (["--data=s3://key:secret@bucket/x"], ["--data=s3://bucket/x"]),
+        (["--tokenizer", "bert"], ["--tokenizer", "bert"]),
+        (["--passes", "3"], ["--passes", "3"]),
+    ],
+)
+def test_secrets_of_a_command_line_are_not_kept(given: list[str], kept: list[str]) -> None:
+    assert capture.redacted(given) == kept
+
+
+def test_seeds_that_can_be_seen_are_kept(script: Script, root: Path) -> None:
+    process = script(
+        "import mlgitops, numpy, sys, types\n"
+        "numpy.random.seed(42)\n"
+        "torch = types.ModuleType('torch'); torch.initial_seed = lambda: 7; sys.modules['torch'] = torch\n"
+        "with mlgitops.start_run(): numpy.random.rand(1000)\n",
+        PYTHONHASHSEED="3",
+    )
+    process.communicate()
+    assert tracking.list_runs(root)[0].seeds == {"numpy": 42, "torch": 7, "python_hash": 3}
+
+
+def test_a_generator_that_nobody_seeded_has_no_seed(script: Script, root: Path) -> None:
+    environment = {"PYTHONHASHSEED": "random"}
+    process = script("import mlgitops, numpy\nwith mlgitops.start_run(): pass\n", **environment)
+    process.communicate()
+    assert tracking.list_runs(root)[0].seeds == {}
 
 
 @pytest.mark.parametrize(

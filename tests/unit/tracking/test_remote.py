@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from mlgitops.errors import InputError, IntegrityError, NotFoundError
 from mlgitops.tracking.remote import push
 from servers.s3 import S3
 
+Script = Callable[..., subprocess.Popen[str]]
 X = np.array([[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.8, 0.1]])
 MODEL = LogisticRegression().fit(X, [0, 1, 0, 1])
 
@@ -80,6 +83,22 @@ def test_a_run_pushes_itself_at_its_end_when_a_store_is_set(
     told = capsys.readouterr().err
     assert "pushed to" in told
     assert f"next: mlgitops propose {record.id}" in told
+
+
+def test_a_run_that_a_script_leaves_open_pushes_itself_too(store: str, script: Script, root: Path) -> None:
+    process = script("import mlgitops\nmlgitops.log_metric('loss', 1)\n", MLGITOPS_STORE_URL=store)
+    _, told = process.communicate()
+    (record,) = tracking.list_runs(root)
+    assert f"pushed to {store}/runs/{record.id}/sha256-" in told
+    assert artifacts.open_store(store).list(f"runs/{record.id}")
+    assert record.problems == ()
+
+
+def test_a_script_that_leaves_a_run_open_is_told_why_it_was_not_pushed(script: Script) -> None:
+    process = script("import mlgitops\nmlgitops.log_metric('loss', 1)\n", MLGITOPS_STORE_URL="nonsense://x")
+    _, told = process.communicate()
+    assert process.returncode == 0
+    assert "not pushed: " in told and "nonsense" in told
 
 
 def test_a_store_that_fails_costs_a_line_and_not_the_run(

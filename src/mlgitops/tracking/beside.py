@@ -1,0 +1,138 @@
+"""The companion's program: ``python -m mlgitops.tracking.beside RUN_FOLDER PARENT SAMPLE_EVERY PUSH_EVERY``.
+
+Times are in seconds, 0 for never. What fails here is tried again at its next time and never
+reaches training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlgitops.errors import MlgitopsError
+from mlgitops.tracking import hardware, records
+from mlgitops.tracking.query.parser import milliseconds
+from mlgitops.tracking.writer import HELPER, Writer
+
+WATCH_EVERY = 1.0  # seconds between looks whether the parent lives
+PREFIX = "system/"
+
+
+class Sampler:
+    """Samples the machine and the training process with its children, into a file of its own."""
+
+    def __init__(self, folder: Path, parent: int) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._process = psutil.Process(parent)
+        self._writer = Writer(folder, HELPER)
+        started = milliseconds(str(records.read_head(folder).get("started_at")))
+        self._started = (started or time.time() * 1000) / 1000
+        self._before: tuple[float, dict[str, float]] = (time.monotonic(), self._counters())
+        psutil.cpu_percent(None)
+        self._family: dict[int, psutil.Process] = {}
+        self._of_the_process()
+
+    def sample(self) -> None:
+        """Write what everything is at now; steps are seconds since the run's start, so that they go on when it does."""
+        now = time.time()
+        memory = self._psutil.virtual_memory()
+        found = {
+            "cpu_percent": self._psutil.cpu_percent(None),
+            "memory_percent": memory.percent,
+            "memory_used_bytes": float(memory.total - memory.available),
+            **self._of_the_process(),
+            **self._rates(),
+            **hardware.gpu_load(),
+        }
+        step = int(now - self._started)
+        lines = (
+            json.dumps({"metric": f"{PREFIX}{name}", "value": float(value), "step": step, "time": now})
+            for name, value in found.items()
+        )
+        self._writer.write("".join(f"{line}\n" for line in lines).encode())
+
+    def _of_the_process(self) -> dict[str, float]:
+        """Return processor time in percent of one core, and memory, of the process and its children."""
+        processor, memory = 0.0, 0
+        with contextlib.suppress(self._psutil.Error):
+            living = {child.pid: child for child in self._process.children(recursive=True) if child.pid != os.getpid()}
+            # Percentages are since the last look, so that the objects of that look must be asked.
+            self._family = {pid: self._family.get(pid, child) for pid, child in living.items()}
+        for process in (self._process, *self._family.values()):
+            with contextlib.suppress(self._psutil.Error), process.oneshot():
+                processor += process.cpu_percent(None)
+                memory += process.memory_info().rss
+        return {"process_cpu_percent": processor, "process_memory_bytes": float(memory)}
+
+    def _rates(self) -> dict[str, float]:
+        """Return bytes a second that went over disks and networks since the last look."""
+        began, before = self._before
+        now, counters = time.monotonic(), self._counters()
+        self._before = now, counters
+        passed = max(now - began, 1e-9)
+        return {f"{name}_bytes_per_second": (counters[name] - before.get(name, 0)) / passed for name in counters}
+
+    def _counters(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        with contextlib.suppress(OSError, RuntimeError):
+            if disks := self._psutil.disk_io_counters():
+                found |= {"disk_read": disks.read_bytes, "disk_write": disks.write_bytes}
+            if networks := self._psutil.net_io_counters():
+                found |= {"network_received": networks.bytes_recv, "network_sent": networks.bytes_sent}
+        return found
+
+
+def main(folder: Path, parent: int, sample_every: float, push_every: float) -> None:
+    """Do what is due until SIGTERM, or until the parent has ended."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    with contextlib.suppress(OSError):
+        os.nice(10)  # the training comes first
+    jobs: list[tuple[float, Callable[[], None]]] = []
+    if sample_every:
+        jobs.append((sample_every, Sampler(folder, parent).sample))
+    if push_every:
+        jobs.append((push_every, pushing(folder)))
+    due = [time.monotonic() + every for every, _ in jobs]
+    while os.getppid() == parent and not stopped.wait(
+        max(0.0, min(*due, time.monotonic() + WATCH_EVERY) - time.monotonic())
+    ):
+        for number, (every, job) in enumerate(jobs):
+            if time.monotonic() >= due[number]:
+                attempt(job)
+                due[number] = time.monotonic() + every
+    if sample_every and stopped.is_set():
+        attempt(jobs[0][1])  # the last one, so that a short run has one too
+
+
+def _until(due: float) -> float:
+    """Return how long to wait: until something is due, or the parent must be looked after."""
+    return max(0.0, min(due - time.monotonic(), WATCH_EVERY))
+
+
+def attempt(job: Callable[[], None]) -> None:
+    """Do something that may fail and is tried again later."""
+    with contextlib.suppress(MlgitopsError, OSError, ValueError):
+        job()
+
+
+def pushing(folder: Path) -> Callable[[], None]:
+    """Return what pushes the run as far as it has come to the store that the configuration names."""
+    from mlgitops import config
+    from mlgitops.tracking.live import LivePush
+
+    push = LivePush(folder, config.load().require("store.url"))
+    return push.push
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
