@@ -27,7 +27,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many runs.")] = 50,
     output: OutputOption = Output.table,
 ) -> None:
-    """List the runs, their state, parameters, metrics and models."""
+    """List the runs, their state, code, metrics and models; of one run show everything."""
     from mlgitops import tracking
 
     place = root or tracking.root()
@@ -40,7 +40,12 @@ def runs(
     if not found:
         typer.echo(f"no runs in {place}; write one with: mlgitops.start_run()", err=True)
         return
-    print_table(found)
+    if run:
+        from mlgitops.cli.run_page import page
+
+        typer.echo(page(found[0]))
+    else:
+        print_table(found)
 
 
 def to_json(record: RunRecord) -> dict[str, Any]:
@@ -62,12 +67,13 @@ def print_table(records: tuple[RunRecord, ...]) -> None:
     from rich.text import Text
 
     from mlgitops.bot.inert import plain
+    from mlgitops.cli.run_page import code
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PIPED_WIDTH)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("RUN", "STARTED", "STATUS", "NAME", "MODELS"):
+    for heading in ("RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS"):
         # Metrics give way: an id that is cut cannot be copied.
         table.add_column(heading, no_wrap=True, min_width=_WIDTHS.get(heading))
     table.add_column("METRICS", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -77,6 +83,7 @@ def print_table(records: tuple[RunRecord, ...]) -> None:
             record.id,
             record.started_at[:16].replace("T", " "),
             record.status + ("!" if record.problems else ""),
+            code(record),
             f"{record.experiment[:30]}/{record.name[:30]}",
             " ".join(model.name for model in record.models) or "-",
             " ".join(metrics) or "-",
