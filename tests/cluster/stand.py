@@ -16,6 +16,7 @@ from mlgitops.local import binaries
 from mlgitops.local.cluster import Cluster
 from mlgitops.operator import deployments, kinds, overrides, stages
 from mlgitops.operator.runtime import Context, Controller, Manager, Result
+from mlgitops.plan.owned import CHILD_KINDS
 from worlds.rollout import Git, deployment
 
 NAME = "iris-production"
@@ -116,7 +117,7 @@ class Stand:
     async def children(self) -> dict[tuple[str, str], str]:
         """Return the resourceVersion of every child by kind and name."""
         found = {}
-        for resource in deployments.related.CHILD_KINDS:
+        for resource in CHILD_KINDS:
             with contextlib.suppress(kube.NotFound):  # an API that this server does not serve
                 for raw in (await self.session.list(resource, self.namespace)).items:
                     if raw["metadata"].get("ownerReferences"):

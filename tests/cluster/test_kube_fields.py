@@ -175,6 +175,30 @@ async def test_every_change_that_the_api_server_would_make_is_seen(
         assert changed != stored, "the API server would change nothing: the test's change is none"
 
 
+ROUTE_CHANGES = {
+    "a parent's namespace less": _set("spec.parentRefs.0.namespace", None),
+    "a weight less": _set("spec.rules.0.backendRefs.0.weight", None),
+    "a filter less": _set("spec.rules.0.filters", None),
+}
+
+
+@pytest.mark.usefixtures("routes")
+@pytest.mark.parametrize("name", ROUTE_CHANGES)
+@asynchronous
+async def test_a_field_that_is_left_out_of_a_list_owned_as_a_whole_is_seen(
+    api_server: Cluster, namespace: str, name: str
+) -> None:
+    async with kube.Session(kube.login(api_server.kubeconfig)) as session:
+        stored = await session.apply(others(namespace)[-1], field_manager=MANAGER)
+        desired = copy.deepcopy(others(namespace)[-1])
+        ROUTE_CHANGES[name](desired)
+        assert kube.differs(desired, stored, MANAGER)
+        assert kube.in_our_words(stored, desired, MANAGER)["spec"] != desired["spec"]
+        changed = await session.apply(desired, field_manager=MANAGER)
+        assert changed["spec"] != stored["spec"]
+        assert kube.in_our_words(changed, desired, MANAGER)["spec"] == desired["spec"]
+
+
 @asynchronous
 async def test_equal_quantities_do_not_differ(api_server: Cluster, namespace: str) -> None:
     async with kube.Session(kube.login(api_server.kubeconfig)) as session:

@@ -1,10 +1,12 @@
-"""``mlgitops plan``: what a merge would do to the clusters, from git alone."""
+"""``mlgitops plan``: what a merge would do to the clusters, from git alone or beside what a cluster holds."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlgitops.cli.output import inert
-from mlgitops.errors import MlgitopsError, NotFoundError
+from mlgitops.errors import InputError, MlgitopsError, NotFoundError
 
 if TYPE_CHECKING:
     from mlgitops.git import Repository
+    from mlgitops.plan import Plan
     from mlgitops.registry import Tree
 
 app = typer.Typer(help="Show what a merge would do.")
@@ -37,35 +40,61 @@ def plan(
     base: Annotated[str, typer.Option(help="The branch or commit that the change shall be merged into.")] = "main",
     pr: Annotated[int | None, typer.Option(help="The pull request; default: the work tree as it is.")] = None,
     output: Annotated[Form, typer.Option("--output", "-o", help="How the plan is printed.")] = Form.text,
+    live: Annotated[bool, typer.Option("--live", help="Compare with what a cluster holds, not with the base.")] = False,
+    kubeconfig: Annotated[str, typer.Option(help="The cluster of --live; default: $KUBECONFIG.")] = "",
+    context: Annotated[str, typer.Option(help="A context of the kubeconfig; default: its current one.")] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Default: the context's own.")] = "",
+    environment: Annotated[str, typer.Option(help="Whose deployments the namespace holds; default: the one.")] = "",
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 0: no changes, 1: an error, 2: changes.")
     ] = False,
 ) -> None:
     """Show the objects that a merge would make, change and delete, and how traffic would move.
 
-    Nothing is asked of a cluster. What would be merged is the work tree with its changes, or a
-    pull request; what others merged meanwhile is no part of it.
+    What would be merged is the work tree with its changes, or a pull request; what others merged
+    meanwhile is no part of it. Without --live nothing is asked of a cluster. With it the plan is
+    what differs from the cluster as it stands: also what others merged and is not applied yet,
+    and what somebody changed by hand. It only lists objects of one namespace.
 
     Examples:
       mlgitops plan --base origin/main
       mlgitops plan --pr 7 --output markdown
+      mlgitops plan --live --context prod-eu --namespace models --detailed-exitcode
     """
     from mlgitops import plan as plans
 
     try:
         before, after = _pull(pr, base) if pr is not None else _work_tree(Path.cwd(), base)
+        if live or kubeconfig or context or namespace:
+            found = _live(after, kubeconfig, context, namespace, environment)
+        else:
+            found = plans.diff(before, after)
     except MlgitopsError as error:
         if not detailed_exitcode:
             raise
         typer.echo(f"error: {inert(str(error))}", err=True)
         raise typer.Exit(1) from error
-    found = plans.diff(before, after)
     if output is Form.json:
         typer.echo(json.dumps(found.to_json()))
     else:
         typer.echo(inert(found.markdown()) if output is Form.markdown else _coloured(inert(found.text())))
     if detailed_exitcode and not found.empty:
         raise typer.Exit(_CHANGES)
+
+
+def _live(tree: Tree, kubeconfig: str, context: str, namespace: str, environment: str) -> Plan:
+    from mlgitops import kube
+    from mlgitops.bot import cluster
+    from mlgitops.plan import live
+
+    known = tree.environments
+    if not environment and len(known) > 1:
+        raise InputError(f"the registry has several environments; name one with --environment: {', '.join(known)}")
+    if environment and environment not in known:
+        raise NotFoundError(f"no environment {environment}; known: {', '.join(known) or 'none'}")
+    credentials = kube.login(kubeconfig or None, context or None)
+    there = asyncio.run(cluster.look(credentials, namespace))
+    return live.diff(there, tree, environment or "".join(known), datetime.now(UTC))
 
 
 def _pull(number: int, base: str) -> tuple[Tree, Tree]:

@@ -24,7 +24,7 @@ from mlgitops.kube.errors import (
     Unauthorized,
     Unavailable,
 )
-from mlgitops.kube.fields import differs, owns
+from mlgitops.kube.fields import differs, in_our_words, owns
 from mlgitops.kube.reflector import Cache, Change, Reflector
 from mlgitops.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -107,6 +107,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "differs",
+    "in_our_words",
     "key_of",
     "login",
     "owns",

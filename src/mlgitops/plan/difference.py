@@ -6,30 +6,29 @@ they end in; how a deployment gets there is told in a sentence.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlgitops import api
-from mlgitops.api import DeploymentStatus, ModelDeployment, ModelOverride, ModelVersion, PromotionPolicy
-from mlgitops.api.deployment import INDEFINITE, RevisionReference
+from mlgitops.api import ModelDeployment
+from mlgitops.api.deployment import INDEFINITE
 from mlgitops.plan import labels, wording
-from mlgitops.plan.children import children
 from mlgitops.plan.fields import FieldChange, changes
-from mlgitops.plan.inputs import Blocked, Inputs, resolve
+from mlgitops.plan.inputs import Blocked
 from mlgitops.plan.reach import KINDS as SHARED
 from mlgitops.plan.reach import Reach, reach
-from mlgitops.plan.revisions import Revision, render
+from mlgitops.plan.revisions import Revision
+from mlgitops.plan.state import WHENEVER, DeploymentKey, ObjectKey, Raw, Side, State, of_git
 
 if TYPE_CHECKING:
     from mlgitops.registry import Tree
 
-Raw = dict[str, Any]
 Action = Literal["create", "update", "replace", "delete"]
-
-# Before every time: an override or a suspension in git counts, whenever it ends.
-_WHENEVER = datetime.min.replace(tzinfo=UTC)
+# Kind, whether it belongs to one revision, and the deployment.
+Role = tuple[str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,49 +86,17 @@ class Plan:
         return wording.to_json(self)
 
 
-class TreeCatalog:
-    """A registry tree as the catalog that ``resolve`` looks things up in."""
-
-    def __init__(self, tree: Tree, environment: str) -> None:
-        self._tree = tree
-        self._environment = environment
-        self.model = tree.model
-        self.stage = tree.stage
-        self.runtimes = tree.runtimes
-
-    def version(self, model: str, version: str) -> ModelVersion | None:
-        """Return a model's ModelVersion."""
-        return self._tree.version(model, version)
-
-    def policy(self, name: str) -> PromotionPolicy | None:
-        """Return a PromotionPolicy."""
-        return self._tree.find(PromotionPolicy, name)
-
-    def override(self, deployment: str) -> ModelOverride | None:
-        """Return the ModelOverride of a deployment of this environment."""
-        entries = (entry for entry in self._tree.entries if entry.environment == self._environment)
-        found = (entry.resource for entry in entries if isinstance(entry.resource, ModelOverride))
-        return next((override for override in found if override.metadata.name == deployment), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A deployment on one side of the merge, in the state that it ends in."""
-
-    inputs: Inputs
-    revision: Revision | None
-    objects: tuple[Raw, ...]
-
-
 def diff(before: Tree, after: Tree) -> Plan:
     """Return what changes in the clusters when ``before`` becomes ``after``."""
-    old, new = _sides(before), _sides(after)
-    deployments = (
-        _deployment_change(environment, name, old.get((environment, name)), new.get((environment, name)))
-        for environment, name in sorted(old.keys() | new.keys())
-    )
+    return between(of_git(before), of_git(after))
+
+
+def between(before: State, after: State, now: datetime = WHENEVER) -> Plan:
+    """Return what differs between two states of the clusters; suspensions count that are in force then."""
+    old, new = before.deployments, after.deployments
+    deployments = (_deployment_change(key, old.get(key), new.get(key), now) for key in sorted(old.keys() | new.keys()))
     changed = tuple(change for change in deployments if change)
-    objects = tuple(_of_git(before, after))
+    objects = tuple(_of_git(before.objects, after.objects))
     return Plan(objects, changed, tuple(_reaches(objects, changed, old, new)))
 
 
@@ -140,7 +107,8 @@ def rendered(tree: Tree) -> dict[tuple[str, str], tuple[Raw, ...] | Blocked]:
     namespace and owner), or why nothing can be rendered.
     """
     return {
-        key: side.inputs.blocked or tuple(_as_in_git(raw) for raw in side.objects) for key, side in _sides(tree).items()
+        key: side.inputs.blocked or tuple(_as_in_git(raw) for raw in side.objects)
+        for key, side in of_git(tree).deployments.items()
     }
 
 
@@ -152,8 +120,8 @@ def _as_in_git(raw: Raw) -> Raw:
 def _reaches(
     objects: Iterable[ObjectChange],
     deployments: Iterable[DeploymentChange],
-    old: Mapping[tuple[str, str], _Side],
-    new: Mapping[tuple[str, str], _Side],
+    old: Mapping[DeploymentKey, Side],
+    new: Mapping[DeploymentKey, Side],
 ) -> Iterator[Reach]:
     sides = [{key: side.inputs for key, side in found.items()} for found in (old, new)]
     restarted = {
@@ -166,11 +134,9 @@ def _reaches(
             yield reach(change.kind, change.name, sides, restarted)
 
 
-def _of_git(before: Tree, after: Tree) -> Iterator[ObjectChange]:
-    old, new = ({(entry.environment, *entry.key): entry for entry in tree.entries} for tree in (before, after))
+def _of_git(old: Mapping[ObjectKey, Raw], new: Mapping[ObjectKey, Raw]) -> Iterator[ObjectChange]:
     for key in sorted(old.keys() | new.keys()):
-        raws = [api.dump(side[key].resource) if key in side else None for side in (old, new)]
-        yield from _object_change(key[1], key[2], *raws)
+        yield from _object_change(key[1], key[2], old.get(key), new.get(key))
 
 
 def _object_change(kind: str, name: str, before: Raw | None, after: Raw | None) -> Iterator[ObjectChange]:
@@ -184,56 +150,51 @@ def _object_change(kind: str, name: str, before: Raw | None, after: Raw | None) 
             yield ObjectChange("update", kind, name, fields)
 
 
-def _sides(tree: Tree) -> dict[tuple[str, str], _Side]:
-    found = {}
-    for entry in tree.entries:
-        if isinstance(entry.resource, ModelDeployment):
-            inputs = resolve(entry.resource, TreeCatalog(tree, entry.environment), _WHENEVER)
-            found[entry.environment, entry.resource.metadata.name] = _side(inputs)
-    return found
-
-
-def _side(inputs: Inputs) -> _Side:
-    if inputs.blocked:
-        return _Side(inputs, None, ())
-    revision = render(inputs)
-    reference = RevisionReference(revision.name, revision.version, revision.digest)
-    ended = DeploymentStatus(active=reference, target=reference)
-    return _Side(inputs, revision, children(inputs, ended, {}))
-
-
 def _deployment_change(
-    environment: str, name: str, before: _Side | None, after: _Side | None
+    key: DeploymentKey, before: Side | None, after: Side | None, now: datetime
 ) -> DeploymentChange | None:
     old = before.revision if before else None
     new = after.revision if after else None
-    blocked = after.inputs.blocked if after else None
+    objects = tuple(_children(before.objects if before else (), after.objects if after else ()))
+    blocked = (after.inputs.blocked or (_hold(old, after, now) if objects else None)) if after else None
     was_blocked = before.inputs.blocked if before else None
-    # A blocked deployment is left as it is, so there are no children to compare.
-    objects = () if blocked else tuple(_children(before.objects if before else (), after.objects if after else ()))
+    if blocked:
+        objects = ()  # it is left as it is
     if not objects and blocked == was_blocked and (before is None) == (after is None):
         return None
     return DeploymentChange(
-        name=name,
-        environment=environment,
+        name=key[1],
+        environment=key[0],
         before=old.version if old else None,
         after=new.version if new else None,
-        how=_how(before, after),
+        how="it stays as it is" if blocked else _how(before, after),
         objects=objects,
         blocked=blocked,
     )
 
 
-def _how(before: _Side | None, after: _Side | None) -> str:
+def _hold(serving: Revision | None, after: Side, now: datetime) -> Blocked | None:
+    """Return why the operator leaves a deployment as it is although everything is there for the change."""
+    inputs, revision = after.inputs, after.revision
+    suspend, refused = inputs.deployment.spec.suspend, inputs.deployment.status.refused
+    if suspend and inputs.suspended(now):
+        return Blocked("Suspended", f"nothing changes before that is lifted ({suspend.reason})")
+    if revision is None or (serving and serving.name == revision.name):
+        return None
+    if refused and refused.revision == revision.name:
+        why = refused.message or refused.reason
+        return Blocked(refused.reason, f"the cluster refused revision {revision.name} before: {why}")
+    serves_anyway = serving is None and inputs.policy is not None and inputs.policy.spec.on_rejected == "Serve"
+    if inputs.rejected and not serves_anyway:
+        return Blocked("Rejected", "the version is Rejected: it is not started")
+    return None
+
+
+def _how(before: Side | None, after: Side | None) -> str:
     if after is None:
         return "it is deleted with its children"
-    if after.inputs.blocked:
-        return "it stays as it is"
-    suspend = after.inputs.deployment.spec.suspend
-    if suspend and after.inputs.suspended(_WHENEVER):
-        return f"suspended: nothing changes before that is lifted ({suspend.reason})"
-    if after.inputs.rejected:
-        return "the version is Rejected: it is not started"
+    if after.how:
+        return after.how
     if before is None or before.revision is None:
         return "a first roll-out, without a canary"
     if after.revision and before.revision.name == after.revision.name:
@@ -255,11 +216,10 @@ def _moves(deployment: ModelDeployment) -> str:
 
 
 def _children(before: Iterable[Raw], after: Iterable[Raw]) -> Iterator[ObjectChange]:
-    old, new = _by_role(before), _by_role(after)
-    for role in sorted(old.keys() | new.keys()):
-        kind = role[0]
-        one, other = old.get(role), new.get(role)
-        names = [raw["metadata"]["name"] for raw in (one, other) if raw]
+    for one, other in pairs(before, after):
+        raw = one or other
+        assert raw is not None
+        kind, names = raw["kind"], [side["metadata"]["name"] for side in (one, other) if side]
         if one and other and names[0] != names[1]:
             # A ControllerRevision only keeps what its Deployment shows.
             fields = () if kind == "ControllerRevision" else changes(one, other)
@@ -268,11 +228,27 @@ def _children(before: Iterable[Raw], after: Iterable[Raw]) -> Iterator[ObjectCha
             yield from _object_change(kind, names[-1], one, other)
 
 
-def _by_role(objects: Iterable[Raw]) -> dict[tuple[str, bool, str], Raw]:
-    """Return objects by what they are for; those of a revision take the place of another revision's."""
-    found: dict[tuple[str, bool, str], Raw] = {}
-    for raw in objects:
-        metadata: Mapping[str, Any] = raw["metadata"]
-        per_revision = labels.REVISION in metadata["labels"] or raw["kind"] == "ConfigMap"
-        found[raw["kind"], per_revision, metadata["labels"][labels.DEPLOYMENT]] = raw
-    return found
+def pairs(before: Iterable[Raw], after: Iterable[Raw]) -> list[tuple[Raw | None, Raw | None]]:
+    """Return each child with what becomes of it: the one of its name, else one of another revision in its place."""
+    old, new = ({(raw["kind"], raw["metadata"]["name"]): raw for raw in side} for side in (before, after))
+    found: list[tuple[Raw | None, Raw | None]] = [(old.pop(key), new.pop(key)) for key in old.keys() & new.keys()]
+    roles: dict[Role, tuple[list[Raw], list[Raw]]] = defaultdict(lambda: ([], []))
+    for number, side in enumerate((old, new)):
+        for _, raw in sorted(side.items()):
+            roles[_role(raw)][number].append(raw)
+    for gone, made in roles.values():
+        found += zip_longest(gone, made)
+    return sorted(found, key=_place)
+
+
+def _place(pair: tuple[Raw | None, Raw | None]) -> tuple[Role, str]:
+    raw = pair[1] or pair[0]
+    assert raw is not None
+    return _role(raw), raw["metadata"]["name"]
+
+
+def _role(raw: Raw) -> Role:
+    """Return what an object is for: those of a revision take the place of another revision's."""
+    own: Mapping[str, str] = raw["metadata"].get("labels", {})
+    per_revision = labels.REVISION in own or raw["kind"] == "ConfigMap"
+    return raw["kind"], per_revision, own.get(labels.DEPLOYMENT, "")

@@ -39,11 +39,19 @@ def _without_name(metadata: Raw) -> Raw:
 def _changes(before: Any, after: Any, path: str) -> Iterator[FieldChange]:
     old, new = _entries(before, path), _entries(after, path)
     if old is None or new is None:
+        before, after = _told(before), _told(after)
         if before != after:
             yield FieldChange(path, before, after)
         return
     for place in [*old, *(place for place in new if place not in old)]:
         yield from _changes(old.get(place), new.get(place), place)
+
+
+def _told(value: Any) -> Any:
+    """Return a value without what follows from a change; None when that is all there is in it."""
+    if isinstance(value, Mapping) and value:
+        return {key: item for key, item in value.items() if key not in _FOLLOWS} or None
+    return value
 
 
 def _entries(value: Any, path: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlgitops.kube import Raw
-from mlgitops.operator.sources.closure import Name, closure, name_of
+from mlgitops.plan.closure import Name, closure, name_of
 
 
 def obj(kind: str, name: str, **spec: Any) -> Raw:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mlgitops.kube import Raw
-from mlgitops.operator.sources.closure import Name, name_of
 from mlgitops.operator.sources.inventory import labelled, other_owner, prune
+from mlgitops.plan.closure import Name, name_of
 
 
 def stage(name: str, **metadata: object) -> Raw:

@@ -90,6 +90,21 @@ def test_a_version_that_does_not_exist_is_shown_as_what_would_stall(files: dict[
     assert "MissingVersion" in found.markdown()
 
 
+def test_a_suspended_deployment_stays_and_says_what_waits(files: dict[str, bytes]) -> None:
+    suspended = files[DEPLOYMENT] + b"  suspend:\n    reason: stocktaking\n"
+    found = merged({**files, DEPLOYMENT: suspended}, STAGE, 'version: "1"', 'version: "3"')
+    (change,) = found.deployments
+    assert change.objects == ()
+    assert change.blocked == plan.Blocked("Suspended", "nothing changes before that is lifted (stocktaking)")
+    assert "version 1 stays" in found.text()
+
+
+def test_a_rejected_version_is_not_started(files: dict[str, bytes]) -> None:
+    found = merged(files, STAGE, 'version: "1"', 'version: "2"')
+    (change,) = found.deployments
+    assert (change.objects, change.blocked and change.blocked.reason) == ((), "Rejected")
+
+
 def test_foreign_text_is_inert_in_terminal_and_markdown(files: dict[str, bytes]) -> None:
     path = "registry/models/iris/model.yaml"
     hostile = '"\\e[2J```\\n</details><script>alert(1)</script>\\u202e"'

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from mlgitops.cli.plan import app as plan
 from mlgitops.cli.render import app as render
-from mlgitops.errors import CheckFailedError, InvalidError, NotFoundError
+from mlgitops.errors import CheckFailedError, InputError, InvalidError, NotFoundError
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "repo-layout"
 STAGE = "registry/models/iris/stages/production.yaml"
@@ -139,3 +139,14 @@ def test_render_says_what_it_cannot(clone: Path) -> None:
     (clone / "registry/models/iris/versions/1.yaml").unlink()
     with pytest.raises(CheckFailedError, match="MissingVersion"):
         call(render, "iris-production")
+
+
+def test_a_live_plan_names_what_it_misses(clone: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no environment prod-us; known: prod-eu"):
+        call(plan, "--live", "--environment", "prod-us")
+    with pytest.raises(NotFoundError, match="no kubeconfig at"):
+        call(plan, "--kubeconfig", str(tmp_path / "nowhere"))
+    other = clone / "registry/deployments/prod-us"
+    shutil.copytree(clone / "registry/deployments/prod-eu", other)
+    with pytest.raises(InputError, match="name one with --environment: prod-eu, prod-us"):
+        call(plan, "--live")

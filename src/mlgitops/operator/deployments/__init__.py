@@ -17,13 +17,14 @@ from mlgitops.operator import kinds, statuses
 from mlgitops.operator.deployments import related, sizes
 from mlgitops.operator.deployments.catalog import CachedCatalog
 from mlgitops.operator.runtime import Context, Controller, Result, Stalled
+from mlgitops.plan.owned import CHILD_KINDS
 
 # Seconds until a name that somebody else's object has is looked at again.
 _NAME_TAKEN_AGAIN = 5.0
 # Seconds until it is seen that somebody has installed an API.
 _API_AGAIN = 10.0
 
-_RESOURCES = {kind.kind: kind for kind in related.CHILD_KINDS}
+_RESOURCES = {kind.kind: kind for kind in CHILD_KINDS}
 
 
 def controller() -> Controller:
@@ -91,7 +92,7 @@ def _owned(context: Context, deployment: ModelDeployment) -> list[Raw]:
 
 def _absent(context: Context) -> list[str]:
     """Return the kinds of children that the cluster does not serve."""
-    reflectors = [context.caches.reflector(kind) for kind in related.CHILD_KINDS]
+    reflectors = [context.caches.reflector(kind) for kind in CHILD_KINDS]
     return [found.resource.kind for found in reflectors if found and found.absent]
 
 

@@ -10,25 +10,13 @@ from mlgitops.kube import Key, Raw, Resource
 from mlgitops.operator import kinds
 from mlgitops.operator.runtime import Caches, Index, Priority, Watch, owned_by
 from mlgitops.plan import labels
-
-# Every kind that a deployment may own, in no order.
-CHILD_KINDS = (
-    kube.CONFIG_MAPS,
-    kube.CONTROLLER_REVISIONS,
-    kube.DEPLOYMENTS,
-    kube.HORIZONTAL_POD_AUTOSCALERS,
-    kube.HTTP_ROUTES,
-    kube.POD_DISRUPTION_BUDGETS,
-    kube.SCALED_OBJECTS,
-    kube.SERVICES,
-    kube.SERVICE_ACCOUNTS,
-)
+from mlgitops.plan.owned import CHILD_KINDS, owner_of
 
 
 def _owners(raw: Raw) -> Iterator[Hashable]:
-    for owner in raw["metadata"].get("ownerReferences", ()):
-        if owner.get("controller"):
-            yield owner["uid"]
+    owner = owner_of(raw)
+    if owner:
+        yield owner
 
 
 def _deployment(raw: Raw) -> Iterator[Hashable]:

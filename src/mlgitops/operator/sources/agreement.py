@@ -15,8 +15,8 @@ from mlgitops.operator import kinds
 from mlgitops.operator.runtime import Caches, Context, Index, Watch
 from mlgitops.operator.sources import inventory
 from mlgitops.operator.sources.checkout import Checkout
-from mlgitops.operator.sources.closure import Name, closure
 from mlgitops.operator.sources.conditions import Verdict
+from mlgitops.plan.closure import Name, closure
 
 # Not the operator's own: what was copied from git and what was derived from it have different owners.
 FIELD_MANAGER = "mlgitops-source"

@@ -19,7 +19,7 @@ from mlgitops.errors import InvalidError, NotFoundError, Problem
 from mlgitops.files import lock
 from mlgitops.git import Login, Repository, SshLogin, ls_remote, public_url, signer
 from mlgitops.kube import Raw
-from mlgitops.operator.sources.closure import Name
+from mlgitops.plan.closure import Name
 
 _HEAD = "refs/mlgitops/head"
 # Whoever made the source object decides what is synchronised, not the repository.

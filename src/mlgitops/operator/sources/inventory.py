@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgitops.kube import Raw
-from mlgitops.operator.sources.closure import Name, name_of
+from mlgitops.plan.closure import Name, name_of
 
 LABEL = "mlgitops.dev/source"
 

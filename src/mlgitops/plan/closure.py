@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mlgitops.kube import Raw
+Raw = dict[str, Any]
 
 # An object by kind and name; a source applies to one namespace only.
 Name = tuple[str, str]
