@@ -16,10 +16,10 @@ UV := env VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PHASE := .ci/phase
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench lint types contracts servers quick unit cluster e2e generate lock clean
+.PHONY: help setup demo test check bench lint types contracts servers quick unit cluster e2e test-frameworks generate lock clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.synced: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"mlgitops needs Python 3.11 or newer, {sys.executable} is {v.major}.{v.minor}; run: make setup PYTHON=python3.11")'
@@ -67,6 +67,13 @@ cluster: setup servers ## Tests against the real API server
 
 e2e: setup servers ## Tests of the whole loop
 	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q -n 2 --dist loadfile $(ARGS)
+
+test-frameworks: $(VENV)/.synced ## Tests with heavy frameworks, in environments of their own (gigabytes, once)
+	@for lock in tests/frameworks/*.lock; do \
+		name=$$(basename $$lock .lock); python=$$($(BIN)/python tools/isolated.py $$lock); \
+		KERAS_BACKEND=jax PYTHONPATH=$(CURDIR)/src $(PHASE) "tests: $$name" \
+			$$python -m pytest tests/frameworks/test_$$name.py -q --confcutdir=tests/frameworks -p no:cacheprovider $(ARGS); \
+	done
 
 bench: setup ## Measure: make bench NAME=tracking
 	@$(BIN)/python bench/run $(or $(NAME),tracking) $(ARGS)

@@ -26,7 +26,7 @@ def python(lock: Path, kind: str) -> Path:
     key = f"{lock.stem}-{digest.hex_of(digest.of_file(lock))[:16]}-{sys.version_info.major}.{sys.version_info.minor}"
     folder = config.cache_dir() / kind / key
     done = folder / "complete"
-    with files.lock(folder.with_suffix(".lock")):
+    with files.lock(folder.with_name(f"{key}.lock")):
         if not done.exists():
             print(f"installing {lock.stem} into the cache", file=sys.stderr, flush=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -36,9 +36,10 @@ def python(lock: Path, kind: str) -> Path:
             install = ["pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--require-hashes"]
             for command in (
                 ["venv", "--quiet", "--python", sys.executable, str(folder)],
-                [*install, "--python", target, "-r", str(lock)],
+                [*install, "--python", target, "-r", str(lock.absolute())],
             ):
-                subprocess.run([uv, *command], check=True, env=environment, stdout=sys.stderr)
+                # Not from here, where pyproject.toml would have its say about a lock that is no part of it.
+                subprocess.run([uv, *command], check=True, env=environment, stdout=sys.stderr, cwd=folder.parent)
             done.touch()
     return folder / "bin" / "python"
 

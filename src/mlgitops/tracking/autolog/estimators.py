@@ -31,7 +31,7 @@ class EstimatorFit(Observer):
         """Log parameters, class and data."""
         estimator = fit.call.args[0]
         self.arguments = fit.call.arguments()
-        fit.run.set_tags({"estimator_name": type(estimator).__name__, "estimator_class": _path(type(estimator))})
+        fit.name_estimator(estimator)
         fit.run.log_params(self.params(estimator))
         self.rows, self.truth = self.training_data()
         self.log_data = data.Pending(fit, {"y": self.truth, "X": self.rows})
@@ -115,7 +115,3 @@ def _kind(estimator: Any) -> str | None:
     if base.is_classifier(estimator):
         return "classifier"
     return "regressor" if base.is_regressor(estimator) else None
-
-
-def _path(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -86,6 +86,9 @@ class Observer:
     def before(self, fit: Fit) -> None:
         """Log what is known before training, and add callbacks."""
 
+    def leave(self, fit: Fit) -> None:
+        """Take out of the user's objects what ``before`` put there; called however the training ended."""
+
     def after(self, fit: Fit, result: Any) -> None:
         """Log what is known after training, within ``fit.budget``."""
 
@@ -108,39 +111,46 @@ class Fit:
         """Write into the record what was left out, or done on a part of the data."""
         self.run.set_tag(f"autolog.{what}", text)
 
+    def name_estimator(self, estimator: Any) -> None:
+        """Say in the record what was trained."""
+        kind = type(estimator)
+        self.run.set_tags(
+            {"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"}
+        )
+
     def fail(self, error: BaseException) -> None:
         """End after a training that raised."""
-        with unnoticed("the end of a failed fit"):
-            self._leave()
-            if self.owned:
-                self._end("failed", f"{type(error).__name__}: {error}")
+        self._take_back()
+        self._end("failed", f"{type(error).__name__}: {error}")
 
     def succeed(self, result: Any) -> None:
         """Log what is known after a training, and end."""
         self.budget.allow(time.perf_counter() - self._began)
+        self._take_back()
         try:
             with self.budget, unnoticed(f"what follows {self.observer.name}"):
                 self.observer.after(self, result)
         finally:
-            with unnoticed("the end of a fit"):
-                self._leave()
-                if self.owned:
-                    self._end("finished")
+            self._end("finished")
 
     def enter(self) -> None:
         """Become the fit that fits inside of it belong to."""
         self._token = _current.set(self)
         self._began = time.perf_counter()
 
-    def _leave(self) -> None:
+    def _take_back(self) -> None:
+        with unnoticed(f"the end of {self.observer.name}"):
+            self.observer.leave(self)
+
+    def _end(self, status: str, error: str = "") -> None:
         if self._token is not None:
             _current.reset(self._token)
             self._token = None
-
-    def _end(self, status: str, error: str = "") -> None:
-        session.leave(self.run)
-        _owned.discard(self.run.id)
-        self.run.end(status, error)
+        if self.owned:
+            with unnoticed("the end of a run"):
+                session.leave(self.run)
+                _owned.discard(self.run.id)
+                self.run.end(status, error)
 
 
 _current: ContextVar[Fit | None] = ContextVar("mlgitops_fit", default=None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -31,6 +31,7 @@ class Patches:
         self.framework = framework
         self._methods: list[tuple[type, str, Any, Any]] = []  # class, name, original, wrapper
         self._functions: list[tuple[str, str, Any, Any]] = []  # package, name, original, wrapper
+        self._entries: list[tuple[MutableMapping[str, Any], str, Any]] = []
 
     def method(self, owner: type, name: str, observing: Observing) -> None:
         """Wrap a method that a class defines itself; one that it inherits is its base's to wrap."""
@@ -57,6 +58,11 @@ class Patches:
         _replace(package, name, found, wrapper)
         self._functions.append((package, name, found, wrapper))
 
+    def entry(self, mapping: MutableMapping[str, Any], key: str, value: Any) -> None:
+        """Add to a table of a framework, unless the key is taken."""
+        if mapping.setdefault(key, value) is value:
+            self._entries.append((mapping, key, value))
+
     def undo(self) -> None:
         """Put the originals back, where nobody has replaced the wrapper since."""
         for owner, name, original, wrapper in reversed(self._methods):
@@ -64,6 +70,10 @@ class Patches:
                 setattr(owner, name, original)
         for package, name, original, wrapper in self._functions:
             _replace(package, name, wrapper, original)
+        for mapping, key, value in self._entries:
+            if mapping.get(key) is value:
+                del mapping[key]
+        self._entries.clear()
         self._methods.clear()
         self._functions.clear()
 

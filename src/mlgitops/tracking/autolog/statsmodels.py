@@ -48,8 +48,7 @@ class Fitting(Observer):
         formula = getattr(model, "formula", None)
         if isinstance(formula, str):
             fit.run.log_param("formula", formula)
-        kind = type(model)
-        fit.run.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"})
+        fit.name_estimator(model)
         self.log_data = data.Pending(fit, {"y": getattr(model, "endog", None), "X": getattr(model, "exog", None)})
 
     def after(self, fit: Fit, result: Any) -> None:

@@ -18,6 +18,9 @@ FRAMEWORKS = {
     "catboost": ("catboost",),
     "optuna": ("optuna",),
     "statsmodels": ("statsmodels",),
+    "lightning": ("lightning", "pytorch_lightning"),
+    "keras": ("keras",),
+    "transformers": ("transformers",),
 }
 
 _installed: dict[str, Patches] = {}

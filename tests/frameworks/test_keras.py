@@ -1,0 +1,62 @@
+"""Keras on JAX: the same weights with and without, and what the record says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import mlgitops
+from mlgitops import tracking
+
+Record = tracking.RunRecord
+pytestmark = pytest.mark.filterwarnings("default")  # the framework's own
+
+ROWS = np.random.default_rng(0).normal(size=(96, 3)).astype("float32")
+LABELS = (ROWS.sum(axis=1) > 0).astype("int32")
+
+
+def train(**options: Any) -> tuple[list[np.ndarray], dict[str, list[float]]]:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dropout(0.2), keras.layers.Dense(2)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
+    history = model.fit(ROWS, LABELS, epochs=3, batch_size=16, validation_split=0.25, verbose=0, **options)
+    return model.get_weights(), history.history
+
+
+def test_keras_learns_the_same_weights_and_logs_each_epoch(only_run: Callable[[], Record]) -> None:
+    weights, history = train()
+    mlgitops.autolog()
+    callbacks = [keras.callbacks.EarlyStopping(patience=5)]
+    same, again = train(callbacks=callbacks)
+    assert all(np.array_equal(one, other) for one, other in zip(weights, same, strict=True))
+    assert again == history
+    assert len(callbacks) == 1
+    record = only_run()
+    assert {"epochs": 3, "batch_size": 16, "shuffle": True}.items() <= record.params.items()
+    assert str(record.params["optimizer_name"]).lower() == "sgd"
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert (record.metrics[name].count, record.metrics[name].last) == (3, history[name][-1])
+    assert record.datasets[0].rows == 96
+    assert "Dense" in (record.folder / "artifacts" / "model_summary.txt").read_text()
+
+
+def test_an_error_of_a_fit_ends_its_run_as_failed(root: Any) -> None:
+    mlgitops.autolog()
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"."):
+        model.fit(ROWS, LABELS[:5], verbose=0)
+    (record,) = tracking.list_runs(root)
+    assert record.status == "failed"
+
+
+def test_the_example_leaves_a_record(run_example: Callable[[str], Record]) -> None:
+    record = run_example("keras_classifier.py")
+    assert (record.name, record.metrics["val_accuracy"].count) == ("signs", 3)
