@@ -30,7 +30,8 @@ def compare(
         Path | None, typer.Option("--html", help="Write a page that needs nothing else.", show_default=False)
     ] = None,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:

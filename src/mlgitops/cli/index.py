@@ -20,7 +20,8 @@ app = typer.Typer(add_completion=False)
 def index(
     to: Annotated[str, typer.Option("--to", metavar="URI", help="Where the index lies: s3://… or file://…")],
     root: Annotated[
-        str | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:

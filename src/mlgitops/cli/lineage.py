@@ -20,7 +20,8 @@ def lineage(
     address: Annotated[str, typer.Argument(help="dataset:DIGEST, run:ID, MODEL:VERSION or MODEL@STAGE.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request or a note.")] = False,
     root: Annotated[
-        str | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     output: OutputOption = Output.table,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,23 +21,31 @@ _PIPED_WIDTH = 240  # columns, where no terminal says how many it has
 def runs(
     run: Annotated[str | None, typer.Argument(help="Only this run: its id, or the beginning of it.")] = None,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many runs.")] = 50,
     output: OutputOption = Output.table,
 ) -> None:
     """List the runs, their state, code, metrics and models; of one run show everything."""
     from mlgitops import tracking
+    from mlgitops.tracking.query.roots import FolderRecords, records_of
+    from mlgitops.tracking.query.search import search_runs
 
-    place = root or tracking.root()
-    found = (tracking.read(tracking.find(place, run)),) if run else tracking.list_runs(place, limit)
+    records = records_of(root)
+    if run:
+        found: tuple[RunRecord, ...] = (records.read(run),)
+    elif isinstance(records, FolderRecords):
+        found = tracking.list_runs(records.folder, limit)
+    else:
+        found = search_runs(limit=limit, root=root)
     if output is Output.json:
         import json
 
         typer.echo(json.dumps([to_json(record) for record in found], indent=1))
         return
     if not found:
-        typer.echo(f"no runs in {place}; write one with: mlgitops.start_run()", err=True)
+        typer.echo(f"no runs in {records.name}; write one with: mlgitops.start_run()", err=True)
         return
     if run:
         from mlgitops.cli.run_page import page

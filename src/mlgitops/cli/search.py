@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,7 +51,8 @@ def search(
         float, typer.Option("--confidence", min=0.0, max=1.0, help="With --group-by: of the mean's interval.")
     ] = 0.95,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     index: Annotated[
         str | None, typer.Option("--index", metavar="URI", help="Ask the team's index there, see mlgitops index.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +89,24 @@ def find(root: Path, run_id_or_prefix: str) -> Path:
     Raises:
         NotFoundError: there is none, or the prefix fits several.
     """
+    return root / "runs" / choose(_run_ids(root), run_id_or_prefix, str(root))
+
+
+def choose(run_ids: Iterable[str], run_id_or_prefix: str, where: str) -> str:
+    """Return the one id that is meant, upper or lower case.
+
+    Raises:
+        NotFoundError: there is none, or the prefix fits several.
+    """
     wanted = run_id_or_prefix.removeprefix("runs:/").upper()
-    known = sorted(_run_ids(root), reverse=True)
+    known = sorted(run_ids, reverse=True)
     matching = [run_id for run_id in known if wanted and run_id.startswith(wanted)]
     if len(matching) == 1:
-        return root / "runs" / matching[0]
+        return matching[0]
     if matching:
         raise NotFoundError(f"{len(matching)} runs begin with {wanted}: {', '.join(matching[:5])}; give more of the id")
     newest = ", ".join(known[:5]) or "none"
-    raise NotFoundError(f"{root} has no run {run_id_or_prefix!r}; the newest are: {newest}; see: mlgitops runs")
+    raise NotFoundError(f"{where} has no run {run_id_or_prefix!r}; the newest are: {newest}; see: mlgitops runs")
 
 
 def list_runs(root: Path, limit: int | None = None) -> tuple[RunRecord, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import mlgitops
 from mlgitops import tracking
 from mlgitops.errors import InputError
 from mlgitops.tracking.query import index, refresh
+from mlgitops.tracking.query.roots import records_of
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.run import Run
 from tracking_runs import new_run
@@ -215,7 +217,7 @@ def test_a_damaged_index_is_made_again(root: Path, damage: str) -> None:
     for number in range(30):
         a_run(root, str(number), a=float(number))
     wanted = found("metrics.a > 10")
-    path = index.place(root)
+    path = index.place(records_of(root))
     size = path.stat().st_size
     if damage == "garbage":
         path.write_bytes(os.urandom(size))
@@ -264,7 +266,7 @@ def test_processes_that_search_at_once_agree_and_leave_a_whole_index(root: Path)
         for _ in range(4)
     ]
     assert [process.communicate(timeout=60) for process in started] == [("40\n", "")] * 4
-    connection = sqlite3.connect(index.place(root))
+    connection = sqlite3.connect(index.place(records_of(root)))
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert connection.execute("SELECT count(*) FROM runs").fetchone() == (40,)
     connection.close()
@@ -276,7 +278,7 @@ def test_a_search_that_is_killed_leaves_an_index_that_the_next_one_finishes(root
     for _ in range(5):
         with subprocess.Popen([sys.executable, "-c", SEARCHER], stdout=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 20
-            while not index.place(root).exists() and process.poll() is None and time.monotonic() < deadline:
+            while not index.place(records_of(root)).exists() and process.poll() is None and time.monotonic() < deadline:
                 pass
             process.kill()
     assert len(found("metrics.a >= 0")) == 40
@@ -312,3 +314,13 @@ def test_parents_groups_branches_and_contexts_can_be_asked_for(root: Path) -> No
     assert found("metrics.`loss{subset=train}` > 1") == []
     assert found("git.branch is not null and git.branch = 'no-such-branch'") == []
     assert search_runs(f"parent = '{parent.id}'").rows(["metrics.loss{subset=train}"]) == [(0.9,)]
+
+
+def test_a_record_under_anothers_id_is_found_and_kept_under_its_own(root: Path) -> None:
+    run = a_run(root, "evil")
+    raw = json.loads((run.folder / "run.json").read_text())
+    (run.folder / "run.json").unlink()
+    (run.folder / "run.json").write_text(json.dumps(raw | {"id": "../../../etc"}))
+    (record,) = search_runs(root=root)
+    assert (record.id, record.folder) == (run.id, run.folder)
+    assert record.problems == ("its run.json is of another run, ../../../etc",)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from mlgitops.errors import InputError
 from mlgitops.tracking.points import read_points
-from mlgitops.tracking.query.roots import Root, local
+from mlgitops.tracking.query.roots import Root, records_of
 from mlgitops.tracking.query.values import duration
-from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar, find, read
+from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
 
 Value = Scalar | MetricSummary
 _MOST_LISTED = 20  # names in a message
@@ -71,13 +71,14 @@ def compare(runs: Sequence[RunRecord | str], *, root: Root = None) -> Comparison
 
     Args:
         runs: records, or ids or the beginnings of them.
-        root: where records lie that are named by id; default ``mlgitops.tracking.root()``.
+        root: where records lie that are named by id, as for ``search_runs``.
 
     Raises:
         InputError: there are fewer than two different runs.
         NotFoundError: there is no such run, or several begin so.
     """
-    return side_by_side([run if isinstance(run, RunRecord) else read(find(local(root), run)) for run in runs])
+    records = records_of(root)
+    return side_by_side([run if isinstance(run, RunRecord) else records.read(run) for run in runs])
 
 
 def side_by_side(runs: Sequence[RunRecord]) -> Comparison:

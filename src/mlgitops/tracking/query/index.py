@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from mlgitops import config, digest, files
 from mlgitops.errors import OutsideError
-from mlgitops.tracking.query.refresh import refresh
+from mlgitops.tracking.query.roots import Records
 
 FORMAT = 3  # of the tables; another one is made again
 PATIENCE = 60.0  # seconds to wait for another process that writes
@@ -48,51 +48,54 @@ CREATE INDEX datasets_of_run ON datasets (run);
 """
 
 
-def ask(root: Path, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-    """Bring a root's index up to date and return what a question reads from it.
+def ask(records: Records, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    """Bring an index up to date with its records and return what a question reads from it.
 
     A damaged index is made again, and the question asked again.
 
     Raises:
-        OutsideError: not even an index in memory can be made.
+        OutsideError: not even an index in memory can be made, or a store with records cannot be read.
     """
-    path = place(root)
+    path = place(records)
     try:
         try:
-            return _ask_file(path, root, question)
+            return _ask_file(path, records, question)
         except sqlite3.DatabaseError as error:
             if _is_outside(error):
                 raise
             _remove(path)
-            return _ask_file(path, root, question)
+            return _ask_file(path, records, question)
     except (sqlite3.DatabaseError, OSError):
         pass
     try:
         with _connected(":memory:") as connection:
-            return _ask(connection, root, question, None)
+            return _ask(connection, records, question, None)
     except sqlite3.DatabaseError as error:
-        raise OutsideError(f"the runs of {root} cannot be searched: {error}") from error
+        raise OutsideError(f"the runs of {records.name} cannot be searched: {error}") from error
 
 
-def place(root: Path) -> Path:
-    """Return the file that a root's index is kept in; the root's real path decides."""
-    key = digest.hex_of(digest.of_bytes(str(root.resolve()).encode("utf-8", "surrogateescape")))
+def place(records: Records) -> Path:
+    """Return the file that the index of records is kept in; their name decides."""
+    key = digest.hex_of(digest.of_bytes(records.name.encode("utf-8", "surrogateescape")))
     return config.cache_dir() / "runs" / f"{key[:32]}.sqlite"
 
 
-def _ask_file(path: Path, root: Path, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+def _ask_file(path: Path, records: Records, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _connected(str(path)) as connection:
-        return _ask(connection, root, question, path.with_suffix(".lock"))
+        return _ask(connection, records, question, path.with_suffix(".lock"))
 
 
 def _ask(
-    connection: sqlite3.Connection, root: Path, question: Callable[[sqlite3.Connection], _Answer], lock: Path | None
+    connection: sqlite3.Connection,
+    records: Records,
+    question: Callable[[sqlite3.Connection], _Answer],
+    lock: Path | None,
 ) -> _Answer:
     with files.lock(lock) if lock else contextlib.nullcontext():
         if connection.execute("PRAGMA user_version").fetchone() != (FORMAT,):
             _make(connection)
-    refresh(connection, root, lock)
+    records.refresh(connection, lock)
     return question(connection)
 
 

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from mlgitops.errors import InputError
 from mlgitops.tracking import places
 from mlgitops.tracking.query.rows import COLUMNS, Writer, columns
 from mlgitops.tracking.query.tails import Tails
-from mlgitops.tracking.records import is_alive, read
+from mlgitops.tracking.records import RunRecord, is_alive, read
 
 SETTLED = 2_000_000_000  # nanoseconds
 NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
@@ -150,29 +150,48 @@ def _stamp(path: str) -> int:
 def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None:
     writer = Writer(connection)
     for run_id in changes.gone:
-        _forget(connection, writer, run_id)
+        forget(connection, writer, run_id)
     for run_id, stamp in changes.read:
         _store(connection, writer, runs / run_id, stamp)
 
 
 def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
-    number, state = _stored(connection, folder.name)
-    tails = Tails(state)
+    tails = Tails(_stored(connection, folder.name)[1])
     now, meta = time.time_ns(), _stamp(f"{folder}/{places.META}")
     try:
         record = read(folder, tails.sum_up)
     except (InputError, OSError):
-        _forget(connection, writer, folder.name)
+        forget(connection, writer, folder.name)
         return  # a start that was cut short, or no record of ours
+    if record.id != folder.name:
+        # The name of its folder is what it is found, shown and removed by.
+        problem = f"its {places.RUN} is of another run, {record.id[:26]}"
+        record = replace(record, id=folder.name, problems=(*record.problems, problem))
     live = record.status == "running" or record.capture == "pending"
     watch = LIFE if live else FILES if tails.sizes else NEVER
     if max(stamp, meta) > now - SETTLED:
         stamp = 0
-    if number is not None and not (tails.sizes and tails.continued):
+    put(connection, writer, record, Watched(stamp, meta, watch, _seen(tails.sizes)), tails)
+
+
+def put(
+    connection: sqlite3.Connection, writer: Writer, record: RunRecord, marks: Watched, tails: Tails | None = None
+) -> None:
+    """Write a run into an index; with ``tails`` whose files only grew, what says the same already stays untouched."""
+    number, _ = _stored(connection, record.id)
+    grown = tails is not None and bool(tails.sizes)
+    if number is not None and not (tails and grown and tails.continued):
         writer.remove(number)
-    values = (stamp, meta, watch, _seen(tails.sizes), *columns(record))
-    cursor = connection.execute(_INSERT, (number, folder.name, *values))
-    writer.write(cursor.lastrowid or 0, record, tails.dump() if tails.sizes else "")
+    cursor = connection.execute(_INSERT, (number, record.id, *marks, *columns(record)))
+    writer.write(cursor.lastrowid or 0, record, tails.dump() if tails and grown else "")
+
+
+def forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:
+    """Remove a run from an index that may have it."""
+    number, _ = _stored(connection, run_id)
+    if number is not None:
+        writer.remove(number)
+        connection.execute("DELETE FROM runs WHERE n = ?", (number,))
 
 
 def _stored(connection: sqlite3.Connection, run_id: str) -> tuple[int | None, str]:
@@ -180,10 +199,3 @@ def _stored(connection: sqlite3.Connection, run_id: str) -> tuple[int | None, st
     sql = "SELECT n, tails FROM runs LEFT JOIN records ON run = n WHERE id = ?"
     number, tails = connection.execute(sql, (run_id,)).fetchone() or (None, "")
     return number, tails or ""
-
-
-def _forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:
-    number, _ = _stored(connection, run_id)
-    if number is not None:
-        writer.remove(number)
-        connection.execute("DELETE FROM runs WHERE n = ?", (number,))

@@ -9,7 +9,7 @@ from mlgitops.errors import InputError
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.compiler import condition, ordering
 from mlgitops.tracking.query.parser import parse_filter, parse_order
-from mlgitops.tracking.query.roots import Root, local
+from mlgitops.tracking.query.roots import Root, records_of
 from mlgitops.tracking.query.rows import fetch, key_of
 from mlgitops.tracking.query.tables import Runs
 
@@ -38,13 +38,14 @@ def search_runs(
         filter_string: what must hold; empty finds every run.
         order_by: fields, each perhaps followed by ``asc`` or ``desc``; runs without a value come last.
         limit: at most so many runs; None for all.
-        root: where records lie; default ``mlgitops.tracking.root()``.
+        root: where records lie: a folder, or the URI of a store that runs are pushed to;
+            default ``mlgitops.tracking.root()``.
         team_index: ask the index that ``mlgitops index --to`` keeps at this URI instead: runs as they were then.
 
     Raises:
         FilterError: the filter or the order cannot be understood; the message points at the column.
         InputError: the limit is negative.
-        OutsideError: the team's index cannot be read (NotFoundError: there is none).
+        OutsideError: the store or the team's index cannot be read (NotFoundError: there is none).
     """
     term, orders = parse_filter(filter_string), parse_order(order_by)
     if limit is not None and limit < 0:
@@ -53,7 +54,7 @@ def search_runs(
         from mlgitops.tracking.query.team import duck, shelf
 
         return Runs(duck.search(shelf.mirror(team_index), term, orders, limit))
-    folder = local(root)
+    records = records_of(root)
 
     def question(connection: sqlite3.Connection) -> Runs:
         find = key_of(connection)
@@ -61,6 +62,6 @@ def search_runs(
         joins, keys, order = ordering(orders, find)
         sql = f"SELECT runs.n FROM runs {joins} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of theirs
         numbers = connection.execute(sql, [*keys, *values, -1 if limit is None else limit]).fetchall()
-        return Runs(fetch(connection, number, folder / "runs") for (number,) in numbers)
+        return Runs(fetch(connection, number, records.folder / "runs") for (number,) in numbers)
 
-    return index.ask(folder, question)
+    return index.ask(records, question)

@@ -26,7 +26,7 @@ from mlgitops import artifacts, config, digest, files
 from mlgitops.errors import InputError, IntegrityError, NotFoundError, OutsideError
 from mlgitops.tracking import places
 from mlgitops.tracking.query import index
-from mlgitops.tracking.query.roots import Root, local, source
+from mlgitops.tracking.query.roots import Root, records_of
 from mlgitops.tracking.query.team import parts
 from mlgitops.tracking.query.team.parts import TABLES
 
@@ -61,21 +61,21 @@ def publish(uri: str, root: Root = None) -> Published:
 
     Args:
         uri: where the index lies, ``s3://…`` or ``file://…``.
-        root: where the records lie; default: as for training.
+        root: where the records lie, as for ``search_runs``.
 
     Raises:
         InputError: the URI is no store.
         OutsideError: the store cannot be reached, or refuses.
         MissingExtraError: pyarrow is not installed.
     """
-    store = artifacts.open_store(uri)
+    store, records = artifacts.open_store(uri), records_of(root)
     with tempfile.TemporaryDirectory(prefix="mlgitops-index-") as name:
         folder = Path(name)
-        made = index.ask(local(root), lambda connection: list(parts.write(connection, folder)))
+        made = index.ask(records, lambda connection: list(parts.write(connection, folder)))
         there = store.list("parts")
         new = {found for part in made for found in part.files.values() if _part(found) not in there}
         _each(new, lambda found: store.put(_part(found), folder / f"{found}.parquet"))
-    told = source(root)
+    told = records.name
     shard = {
         "format": FORMAT,
         "source": told if "://" in told else socket.gethostname(),
