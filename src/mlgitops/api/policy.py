@@ -9,6 +9,7 @@ from mlgitops.api.meta import Metadata
 
 DirtyRule = Literal["Allow", "RefuseAtLastStage", "Refuse"]
 Evidence = Literal["Evaluated", "Claimed"]
+Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 StatementKind = Literal["evaluated", "merged", "rolledOut", "becameUnhealthy"]
 DEFAULT_POLICY = "default"
 
@@ -73,12 +74,43 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class WeeklyWindow:
+    """Days of every week, and the hours of them (``HH:MM`` to at most ``24:00``) in a time zone."""
+
+    days: tuple[Day, ...]
+    start: str = "00:00"
+    end: str = "24:00"
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """When nothing is promoted: between two instants, or in a window of every week; no stages means all."""
+
+    name: str
+    reason: str | None = None
+    stages: tuple[str, ...] = ()
+    start: str | None = None
+    end: str | None = None
+    weekly: WeeklyWindow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """How long a version serves at the stages before the next may name it, a duration."""
+
+    minimum: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionPolicySpec:
     """What is demanded of a promotion and of the bytes behind it."""
 
     artifacts: ArtifactRule
     applies_to: AppliesTo = field(default_factory=AppliesTo)
     gates: tuple[Gate, ...] = ()
+    soak: Soak | None = None
+    freezes: tuple[Freeze, ...] = ()
     source: SourceRule = field(default_factory=SourceRule)
     formats: FormatRule = field(default_factory=FormatRule)
     signers: tuple[Signer, ...] = ()

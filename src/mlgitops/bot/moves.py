@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from mlgitops.api import ModelDeployment, ModelStage
 from mlgitops.bot import additions, evidence, find
@@ -97,8 +98,9 @@ def _verdicts(
         held=Held(hold.reason, hold.by or "", lifted=lifted) if hold else None,
     )
     policy = case.policy(model_name)
-    evaluations, unread = evidence.evaluations(question.ledger, challenger, policy)
-    verdicts = (*judge(change, policy, evaluations), *unread, additions.artifact(case, challenger))
+    known = evidence.gather(question.ledger, challenger, policy)
+    judged = judge(change, policy, known.evaluations, known.services, now=datetime.now(UTC))
+    verdicts = (*judged, *known.unread, additions.artifact(case, challenger))
     if policy is None:
         reason = "the base branch has no policy for this model; merge the policy first"
         verdicts = (Verdict("policy", Outcome.FAIL, reason), *verdicts)

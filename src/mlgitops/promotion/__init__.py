@@ -8,6 +8,20 @@ names the command that would bring the data.
 from mlgitops.promotion.change import Change, Held
 from mlgitops.promotion.evaluation import EVALUATED, Evaluation, MetricValue
 from mlgitops.promotion.judge import judge
+from mlgitops.promotion.service import BECAME_UNHEALTHY, ROLLED_OUT, Service
 from mlgitops.promotion.verdict import Outcome, Verdict, passed
 
-__all__ = ["EVALUATED", "Change", "Evaluation", "Held", "MetricValue", "Outcome", "Verdict", "judge", "passed"]
+__all__ = [
+    "BECAME_UNHEALTHY",
+    "EVALUATED",
+    "ROLLED_OUT",
+    "Change",
+    "Evaluation",
+    "Held",
+    "MetricValue",
+    "Outcome",
+    "Service",
+    "Verdict",
+    "judge",
+    "passed",
+]

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from mlgitops.api import PromotionPolicy
 from mlgitops.promotion import rules
 from mlgitops.promotion.change import Change
 from mlgitops.promotion.evaluation import Evaluation
+from mlgitops.promotion.freezes import freeze
 from mlgitops.promotion.gates import metric_gate
+from mlgitops.promotion.service import Service, soak
 from mlgitops.promotion.verdict import Verdict
 
 
-def judge(change: Change, policy: PromotionPolicy | None, evaluations: Sequence[Evaluation]) -> tuple[Verdict, ...]:
+def judge(
+    change: Change,
+    policy: PromotionPolicy | None,
+    evaluations: Sequence[Evaluation],
+    services: Sequence[Service] = (),
+    *,
+    now: datetime,
+) -> tuple[Verdict, ...]:
     """Return a verdict for every rule, and for every gate of the policy that applies to the stage.
 
     A rollback (the stage named this version before) is judged by its lifecycle alone: the
-    gates let it through once, and a bad night is no time to argue about margins.
+    gates let it through once, and a bad night is no time to argue about margins or freezes.
 
     Args:
         change: the change of one stage.
         policy: the model's policy on the base branch; None when it has none.
         evaluations: verified statements about the challenger, newest first.
+        services: verified statements about where the challenger served.
+        now: the instant to judge at.
     """
     if change.named_before:
         return (rules.lifecycle(change),)
     always = (rules.lifecycle(change), rules.hold(change), rules.order(change))
-    if policy is None or (policy.spec.applies_to.stages and change.stage not in policy.spec.applies_to.stages):
+    if policy is None:
         return always
-    return (
-        *always,
-        rules.source(change, policy),
-        *(metric_gate(gate, change, evaluations) for gate in policy.spec.gates),
-    )
+    timely = (freeze(change, policy, now),) if policy.spec.freezes else ()
+    if policy.spec.applies_to.stages and change.stage not in policy.spec.applies_to.stages:
+        return (*always, *timely)
+    return (*always, *timely, *_demands(change, policy, evaluations, services, now))
+
+
+def _demands(
+    change: Change,
+    policy: PromotionPolicy,
+    evaluations: Sequence[Evaluation],
+    services: Sequence[Service],
+    now: datetime,
+) -> Iterator[Verdict]:
+    yield rules.source(change, policy)
+    if policy.spec.soak:
+        yield soak(change, policy, services, now)
+    for gate in policy.spec.gates:
+        yield metric_gate(gate, change, evaluations)

@@ -6,7 +6,10 @@ a file that cannot be read is not missing: that file's own problems say enough.
 
 from __future__ import annotations
 
+import functools
+import zoneinfo
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 
 from mlgitops import artifacts
@@ -52,6 +55,8 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
                 problems += _deployment(entry, entry.resource, tree)
             case ServingRuntime():
                 problems += _runtime(entry, entry.resource)
+            case PromotionPolicy():
+                problems += _policy(entry, entry.resource)
     if base is not None:
         problems += [*_changes(tree, base), *removals(tree, base)]
     return sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.field, problem.message))
@@ -212,6 +217,21 @@ def _runtime(entry: Entry, runtime: ServingRuntime) -> Iterator[Problem]:
             if not runtimes.is_range(wanted):
                 path = ("spec", "supportedFormats", index, "packages", package)
                 yield entry.document.problem(path, f'"{wanted}" is not a version range (PEP 440), such as ">=1.7,<1.9"')
+
+
+def _policy(entry: Entry, policy: PromotionPolicy) -> Iterator[Problem]:
+    for index, freeze in enumerate(policy.spec.freezes):
+        path = ("spec", "freezes", index)
+        if freeze.weekly and freeze.weekly.time_zone not in _time_zones():
+            message = f'"{freeze.weekly.time_zone}" is no time zone of the IANA database, such as Europe/Zurich'
+            yield entry.document.problem((*path, "weekly", "timeZone"), message)
+        if freeze.start and freeze.end and datetime.fromisoformat(freeze.end) <= datetime.fromisoformat(freeze.start):
+            yield entry.document.problem((*path, "end"), f"must be later than start, which is {freeze.start}")
+
+
+@functools.cache
+def _time_zones() -> set[str]:
+    return zoneinfo.available_timezones()
 
 
 def _changes(tree: Tree, base: Tree) -> Iterator[Problem]:

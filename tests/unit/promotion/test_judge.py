@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,7 @@ from mlgitops.api.policy import (
 from mlgitops.errors import InputError
 from mlgitops.promotion import Change, Evaluation, Held, MetricValue, Outcome, Verdict, judge, passed
 
+NOW = datetime(2026, 12, 4, 15, 0, tzinfo=UTC)  # a Friday
 IRIS = Model(Metadata("iris"), ModelSpec((Stage("staging"), Stage("production", after=("staging",)))))
 GATE = Gate(name="accuracy", metric="accuracy", dataset="holdout", min="0.9", versus_champion=VersusChampion("0.0"))
 
@@ -57,25 +59,29 @@ def change(**fields: object) -> Change:
     return Change(**{"model": IRIS, "stage": "production", "challenger": version("2"), "seen": seen, **fields})
 
 
+def judged(change: Change, policy: PromotionPolicy | None, evaluations: list[Evaluation]) -> tuple[Verdict, ...]:
+    return judge(change, policy, evaluations, now=NOW)
+
+
 def verdict(gate: str, verdicts: tuple[Verdict, ...]) -> Verdict:
     return next(found for found in verdicts if found.gate == gate)
 
 
 def test_a_good_first_version_passes_without_a_champion() -> None:
-    verdicts = judge(change(), policy(), [evaluation("2", "0.96")])
+    verdicts = judged(change(), policy(), [evaluation("2", "0.96")])
     assert passed(verdicts)
     assert "no champion to compare with" in verdict("accuracy", verdicts).reason
 
 
 def test_a_version_below_the_minimum_fails_and_the_reason_has_the_figures() -> None:
-    found = verdict("accuracy", judge(change(), policy(), [evaluation("2", "0.84")]))
+    found = verdict("accuracy", judged(change(), policy(), [evaluation("2", "0.84")]))
     assert found.outcome is Outcome.FAIL
     assert found.reason == "accuracy 0.84 on holdout (50 rows) is below the minimum 0.9"
     assert found.evidence == "statement 0123456789abcdef by ci"
 
 
 def test_no_evaluation_is_inconclusive_and_names_the_command() -> None:
-    verdicts = judge(change(), policy(), [])
+    verdicts = judged(change(), policy(), [])
     found = verdict("accuracy", verdicts)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "mlgitops evaluate iris:2 --stage production --dataset holdout=FILE" in found.reason
@@ -94,12 +100,12 @@ def test_no_evaluation_is_inconclusive_and_names_the_command() -> None:
 )
 def test_the_challenger_must_beat_the_champion_by_the_margin(margin, mine, rival, outcome) -> None:
     gate = replace(GATE, versus_champion=VersusChampion(margin))
-    verdicts = judge(change(champion=version("1")), policy(gate), [evaluation("2", mine, "1", rival)])
+    verdicts = judged(change(champion=version("1")), policy(gate), [evaluation("2", mine, "1", rival)])
     assert verdict("accuracy", verdicts).outcome is outcome
 
 
 def test_an_evaluation_against_another_champion_does_not_count() -> None:
-    verdicts = judge(change(champion=version("1")), policy(), [evaluation("2", "0.99", "7", "0.5")])
+    verdicts = judged(change(champion=version("1")), policy(), [evaluation("2", "0.99", "7", "0.5")])
     found = verdict("accuracy", verdicts)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert "no evaluation compares iris:2 with what production names now" in found.reason
@@ -107,63 +113,63 @@ def test_an_evaluation_against_another_champion_does_not_count() -> None:
 
 def test_an_evaluation_on_another_data_set_does_not_count() -> None:
     other = replace(evaluation("2", "0.99"), dataset="training")
-    assert verdict("accuracy", judge(change(), policy(), [other])).outcome is Outcome.INCONCLUSIVE
+    assert verdict("accuracy", judged(change(), policy(), [other])).outcome is Outcome.INCONCLUSIVE
 
 
 def test_where_less_is_better_the_comparison_turns_round() -> None:
     gate = Gate("loss", "accuracy", "holdout", max="0.5", better="Lower", versus_champion=VersusChampion("0"))
-    worse = judge(change(champion=version("1")), policy(gate), [evaluation("2", "0.4", "1", "0.3")])
-    better = judge(change(champion=version("1")), policy(gate), [evaluation("2", "0.2", "1", "0.3")])
-    above = judge(change(), policy(gate), [evaluation("2", "0.6")])
+    worse = judged(change(champion=version("1")), policy(gate), [evaluation("2", "0.4", "1", "0.3")])
+    better = judged(change(champion=version("1")), policy(gate), [evaluation("2", "0.2", "1", "0.3")])
+    above = judged(change(), policy(gate), [evaluation("2", "0.6")])
     assert [verdict("loss", v).outcome for v in (worse, better, above)] == [Outcome.FAIL, Outcome.PASS, Outcome.FAIL]
 
 
 def test_a_claim_counts_only_where_the_policy_says_so() -> None:
     claimed = change(challenger=version("2", metrics=(Metric("accuracy", "0.97", dataset="holdout"),)))
-    assert verdict("accuracy", judge(claimed, policy(), [])).outcome is Outcome.INCONCLUSIVE
+    assert verdict("accuracy", judged(claimed, policy(), [])).outcome is Outcome.INCONCLUSIVE
     lenient = policy(replace(GATE, evidence="Claimed"))
-    assert verdict("accuracy", judge(claimed, lenient, [])).outcome is Outcome.PASS
+    assert verdict("accuracy", judged(claimed, lenient, [])).outcome is Outcome.PASS
 
 
 def test_a_claim_that_nobody_made_is_inconclusive() -> None:
-    found = verdict("accuracy", judge(change(), policy(replace(GATE, evidence="Claimed")), []))
+    found = verdict("accuracy", judged(change(), policy(replace(GATE, evidence="Claimed")), []))
     assert found.outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_rollback_is_judged_by_its_lifecycle_alone() -> None:
     back = change(champion=version("3"), named_before=True, held=Held("p99 regression"))
-    assert [found.gate for found in judge(back, policy(), [])] == ["lifecycle"]
-    assert passed(judge(back, policy(), []))
+    assert [found.gate for found in judged(back, policy(), [])] == ["lifecycle"]
+    assert passed(judged(back, policy(), []))
 
 
 @pytest.mark.parametrize("state", ["Archived", "Rejected"])
 def test_a_version_that_is_over_takes_no_stage_not_even_by_rollback(state) -> None:
     gone = version("2", lifecycle=Lifecycle(state, "leaks labels"))
     for named_before in (False, True):
-        found = judge(change(challenger=gone, named_before=named_before), policy(), [evaluation("2", "0.99")])[0]
+        found = judged(change(challenger=gone, named_before=named_before), policy(), [evaluation("2", "0.99")])[0]
         assert found.outcome is Outcome.FAIL
         assert "leaks labels" in found.reason
 
 
 def test_a_deprecated_version_passes_and_is_named_as_such() -> None:
     old = change(challenger=version("2", lifecycle=Lifecycle("Deprecated")))
-    assert verdict("lifecycle", judge(old, policy(), [])).reason == "iris:2 is Deprecated"
+    assert verdict("lifecycle", judged(old, policy(), [])).reason == "iris:2 is Deprecated"
 
 
 def test_a_stage_is_reached_by_way_of_the_one_before() -> None:
-    found = verdict("order", judge(change(seen={"staging": frozenset({"1"})}), policy(), [evaluation("2", "0.99")]))
+    found = verdict("order", judged(change(seen={"staging": frozenset({"1"})}), policy(), [evaluation("2", "0.99")]))
     assert found.outcome is Outcome.FAIL
     assert found.reason == "iris:2 has not been in staging; first: mlgitops promote iris staging 2"
 
 
 def test_a_held_stage_takes_no_new_version() -> None:
-    found = verdict("hold", judge(change(held=Held("p99 regression", by="alice")), policy(), []))
+    found = verdict("hold", judged(change(held=Held("p99 regression", by="alice")), policy(), []))
     assert found.outcome is Outcome.FAIL
     assert "held by alice (p99 regression)" in found.reason
 
 
 def test_the_same_pull_request_may_lift_the_hold() -> None:
-    assert verdict("hold", judge(change(held=Held("x", lifted=True)), policy(), [])).outcome is Outcome.PASS
+    assert verdict("hold", judged(change(held=Held("x", lifted=True)), policy(), [])).outcome is Outcome.PASS
 
 
 DIRTY = Source(commit="a" * 40, dirty=True)
@@ -181,20 +187,20 @@ DIRTY = Source(commit="a" * 40, dirty=True)
 @pytest.mark.parametrize("source", [DIRTY, Source(repository="https://git.example.com/x"), None])
 def test_a_dirty_or_unknown_source_is_warned_about_first_and_refused_at_the_end(source, rule, stage, outcome) -> None:
     dirty = change(challenger=version("2", source=source), stage=stage)
-    found = verdict("source", judge(dirty, policy(source=SourceRule(rule)), [evaluation("2", "0.99")]))
+    found = verdict("source", judged(dirty, policy(source=SourceRule(rule)), [evaluation("2", "0.99")]))
     assert found.outcome is outcome
     assert ("uncommitted changes" if source == DIRTY else "unknown source") in found.reason
 
 
 def test_gates_hold_only_for_the_stages_that_the_policy_names() -> None:
     only_production = policy(applies_to=AppliesTo(("production",)))
-    assert passed(judge(change(stage="staging"), only_production, []))
-    assert not passed(judge(change(stage="production"), only_production, []))
+    assert passed(judged(change(stage="staging"), only_production, []))
+    assert not passed(judged(change(stage="production"), only_production, []))
 
 
 def test_without_a_policy_the_rules_still_hold() -> None:
-    assert passed(judge(change(), None, []))
-    assert not passed(judge(change(seen={}), None, []))
+    assert passed(judged(change(), None, []))
+    assert not passed(judged(change(seen={}), None, []))
 
 
 PREDICATE = {

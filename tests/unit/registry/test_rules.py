@@ -276,3 +276,18 @@ def test_what_lies_in_a_broken_file_is_not_called_removed(files: Files) -> None:
     base = dict(files)
     files["registry/models/iris/versions/2.yaml"] = b"kind: [\n"
     assert not any("must stay" in problem for problem in problems(files, base))
+
+
+def test_a_freeze_names_a_time_zone_that_there_is_and_ends_after_it_starts(files: Files, change: Change) -> None:
+    freezes = (
+        "spec:\n  freezes:\n  - {name: weekend, weekly: {days: [Sunday], timeZone: Europe/Zuerich}}\n"
+        '  - {name: audit, start: "2026-12-02T00:00:00Z", end: "2026-12-02T00:30:00+01:00"}\n'
+    )
+    change("policies/default.yaml", "spec:\n", freezes)
+    assert problems(files) == [
+        (
+            "registry/policies/default.yaml:7: spec.freezes[0].weekly.timeZone "
+            '"Europe/Zuerich" is no time zone of the IANA database, such as Europe/Zurich'
+        ),
+        "registry/policies/default.yaml:8: spec.freezes[1].end must be later than start, which is 2026-12-02T00:00:00Z",
+    ]

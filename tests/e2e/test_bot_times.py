@@ -1,0 +1,106 @@
+"""Policies that ask for patience: freezes and soak, on a whole registry with signed statements."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlgitops import registry
+from mlgitops.api import PromotionPolicy
+from mlgitops.api.policy import Freeze, Soak
+from mlgitops.bot import pulls
+from mlgitops.bot.promote import promote, rollback
+from mlgitops.errors import CheckFailedError
+from mlgitops.evidence import Statement, sign
+from mlgitops.promotion import BECAME_UNHEALTHY, ROLLED_OUT, Outcome
+from mlgitops.registry import layout
+from worlds.promotions import checked, evaluated, merged, outcomes, promoted, reason, registered
+from worlds.registry import World
+
+
+def demand(world: World, **spec: object) -> None:
+    """Change the policy on the base branch, as its owner does; whoever evaluates may state what serves too."""
+    policy = registry.load((world.remote, world.main)).find(PromotionPolicy, "default")
+    assert policy is not None
+    signers = tuple(
+        replace(signer, statements=("evaluated", "rolledOut", "becameUnhealthy")) for signer in policy.spec.signers
+    )
+    changed = replace(policy, spec=replace(policy.spec, signers=signers, **spec))
+    world.commit({layout.policy("default"): registry.write(changed)})
+
+
+def served(world: World, number: str, hours: float, kind: str = ROLLED_OUT) -> None:
+    """Sign what the watcher of a cluster would have seen."""
+    context = world.context("watcher")
+    version = context.tree.version("iris", number)
+    assert version is not None
+    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    predicate = {"environment": "prod-eu", "deployment": "iris-staging", "stage": "staging", "at": at}
+    statement = Statement(kind, version.spec.artifact.digest, predicate, ("prod-eu", "iris-staging", "r", at))
+    context.ledger.append("iris", number, sign(statement, world.key), statement.name)
+
+
+def test_a_freeze_refuses_a_promotion_and_lets_a_rollback_through(world: World) -> None:
+    for content in ("a", "b"):
+        registered(world, content)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    evaluated(world, "2", "0.97", ("1", "0.95"))
+    promoted(world, "staging", "2")
+    always = Freeze("audit", "auditors are here", start="2020-01-01T00:00:00Z", end="2099-01-01T00:00:00Z")
+    demand(world, freezes=(always,))
+    evaluated(world, "2", "0.97")
+    moved = promote(world.context("person"), "iris", "production", "2")
+    report = checked(world, moved.pull.number)
+    assert outcomes(report)["freeze"] is Outcome.FAIL
+    assert "frozen until 2099-01-01 00:00 UTC (audit: auditors are here)" in reason(report, "freeze")
+    back = rollback(world.context("person"), "iris", "staging", reason="p99")
+    assert checked(world, back.pull.number).passed
+    merged(world, back.pull.number)
+
+
+def test_a_check_that_passed_before_a_freeze_merges_nothing_in_it(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    begins = datetime.now(UTC) + timedelta(seconds=20)
+    demand(world, freezes=(Freeze("night", start=begins.isoformat(timespec="seconds"), end="2099-01-01T00:00:00Z"),))
+    moved = promote(world.context("person"), "iris", "staging", "1")
+    assert checked(world, moved.pull.number).passed
+    while datetime.now(UTC) < begins:
+        time.sleep(0.1)
+    with pytest.raises(CheckFailedError, match="is refused: staging is frozen until 2099"):
+        merged(world, moved.pull.number)
+    assert pulls.merge(world.context("boss"), moved.pull.number, force=True).forced
+
+
+def test_a_version_soaks_at_the_stage_before_by_signed_statements_only(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    demand(world, soak=Soak("24h"))
+    moved = promote(world.context("person"), "iris", "production", "1")
+    assert outcomes(checked(world, moved.pull.number))["soak"] is Outcome.INCONCLUSIVE
+    served(world, "1", 30)
+    assert checked(world, moved.pull.number).passed
+    served(world, "1", 2, BECAME_UNHEALTHY)
+    report = checked(world, moved.pull.number)
+    assert outcomes(report)["soak"] is Outcome.FAIL
+    assert "for 2 h 0 min, the policy wants 24h" in reason(report, "soak")
+
+
+def test_a_signer_who_may_only_evaluate_states_nothing_about_service(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    demand(world, soak=Soak("1s"))
+    policy = registry.load((world.remote, world.main)).find(PromotionPolicy, "default")
+    assert policy is not None
+    signers = tuple(replace(signer, statements=("evaluated",)) for signer in policy.spec.signers)
+    only = replace(policy, spec=replace(policy.spec, signers=signers))
+    world.commit({layout.policy("default"): registry.write(only)})
+    served(world, "1", 30)
+    moved = promote(world.context("person"), "iris", "production", "1")
+    assert outcomes(checked(world, moved.pull.number))["soak"] is Outcome.INCONCLUSIVE
