@@ -70,7 +70,7 @@ def _text_bounds(schema: Raw) -> list[Bound]:
     if "enum" in schema:
         bounds.append(_one_of(schema["enum"]))
     if "pattern" in schema:
-        bounds.append(_matching(schema["pattern"]))
+        bounds.append(_matching(schema["pattern"], schema.get("description", "")))
     if schema.get("format") == "date-time":
         bounds.append(_time)
     return bounds + _length(schema, "minLength", "maxLength", "characters")
@@ -89,10 +89,12 @@ def _one_of(choices: list[str]) -> Bound:
     return bound
 
 
-def _matching(pattern: str) -> Bound:
+def _matching(pattern: str, about: str) -> Bound:
     # Go's "$" is the end of the text; Python's also stands before a last line feed.
     search = re.compile(pattern.removesuffix("$") + r"\Z").search
-    return lambda text: None if search(text) else f"must match {pattern}, which {_short(text)} does not"
+    # The first sentence of the description says the same in people's words, mostly with an example.
+    told = f": {' '.join(about.split()).partition('. ')[0].removesuffix('.')}" if about else ""
+    return lambda text: None if search(text) else f"must match {pattern}, which {_short(text)} does not{told}"
 
 
 def _time(text: str) -> str | None:
@@ -194,7 +196,8 @@ def _distinct(items: list[Any], keys: Sequence[str], path: Path, found: list[Fin
 def _object(schema: Raw) -> Check:
     properties: Raw = schema.get("properties", {})
     fields = {name: compile_schema(child) for name, child in properties.items()}
-    further = compile_schema(schema["additionalProperties"]) if "additionalProperties" in schema else None
+    about = {"description": schema.get("description", "")}
+    further = compile_schema(about | schema["additionalProperties"]) if "additionalProperties" in schema else None
     required = tuple(schema.get("required", ()))
     most = schema.get("maxProperties")
 
