@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from mlgitops import tracking
 from mlgitops.tracking import RunRecord
+from mlgitops.tracking.query import refresh
 from mlgitops.tracking.query.language import FilterError
 from mlgitops.tracking.query.parser import parse_filter, parse_order
 from mlgitops.tracking.query.search import search_runs
@@ -309,3 +311,82 @@ def test_any_text_is_a_filter_or_an_error_that_points_into_it(text: str) -> None
         except FilterError as error:
             assert 1 <= error.column <= len(text) + 1
             assert str(error).splitlines()[-1].endswith("^")
+
+
+POINT = {"metric": "loss", "value": 0.5, "step": 1, "time": 1.5}
+LINES = (
+    POINT,
+    POINT | {"value": "NaN", "step": 7},
+    POINT | {"metric": "acc", "context": {"subset": "val"}},
+    {"param": "C", "value": 1.0},
+    {"tag": "team", "value": "flowers"},
+    {"dataset": {"name": "iris", "digest": DIGESTS[0], "context": "train"}},
+    {"model": {"name": "m", "path": "../../etc", "digest": DIGESTS[1], "format": "onnx"}},
+    {"seed": "numpy", "value": 4},
+    {"end": "finished"},
+    {"metric": "loss", "value": [], "step": "x", "time": None},
+    {"metric": 5},
+)
+RAW = (
+    b"{\n",
+    b"\n",
+    b"\xff\xfe\n",
+    b"[1]\n",
+    b"[" * 5000 + b"\n",
+    b'{"metric": "lo',
+    b'ss", "value": 1}\n',
+    b"\x00" * 9,
+)
+actions = st.one_of(
+    st.sampled_from(LINES).map(lambda line: json.dumps(line).encode() + b"\n"),
+    st.sampled_from(RAW),
+    st.sampled_from(["truncate", "replace", "second file", "link", "remove", "meta", "finish", "look"]),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(steps=st.lists(actions, max_size=12))
+def test_whatever_is_done_to_a_live_record_the_index_says_what_reading_it_says(
+    steps: list[bytes | str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    top = tmp_path_factory.mktemp("live")
+    folder = top / "runs" / f"01{0:024d}"
+    folder.mkdir(parents=True)
+    head = {"format": 1, "id": folder.name, "name": "run", "experiment": "e", "status": "running"}
+    (folder / "run.json").write_text(json.dumps(head | {"started_at": "2026-01-01T00:00:00.000Z"}))
+    (folder / "capture.json").write_text(json.dumps({"format": 1}))
+    header = json.dumps({"writer": {"host": "elsewhere", "pid": 1, "role": "owner"}, "time": 1.0}).encode() + b"\n"
+    first = folder / "w-elsewhere-1-0.jsonl"
+    first.write_bytes(header)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLGITOPS_CACHE_DIR", str(top / "cache"))
+        patch.setattr(refresh, "SETTLED", 0)
+        for number, step in enumerate(["look", *steps, "look"]):
+            do(step, folder, first, header, number)
+            wanted = [in_order(run) for run in tracking.list_runs(top)]
+            assert [in_order(run) for run in search_runs(root=top)] == wanted
+
+
+def do(step: bytes | str, folder: Path, first: Path, header: bytes, number: int) -> None:
+    if isinstance(step, bytes):
+        with first.open("ab") as file:
+            file.write(step)
+    elif step == "truncate":
+        os.truncate(first, first.stat().st_size // 2)
+    elif step == "replace":
+        first.unlink()
+        first.write_bytes(header + json.dumps(POINT).encode() + b"\n")
+    elif step == "second file":
+        (folder / f"w-elsewhere-2-{number}.jsonl").write_bytes(header + json.dumps(POINT).encode() + b"\n")
+    elif step == "link":
+        (folder / f"w-elsewhere-3-{number}.jsonl").symlink_to("/etc/passwd")
+    elif step == "remove":
+        first.unlink()
+        first.write_bytes(b"")
+    elif step == "meta":
+        (folder / "meta").mkdir(exist_ok=True)
+        (folder / "meta" / f"01{number:024d}.json").write_text(json.dumps({"tag": "best", "value": str(number)}))
+    elif step == "finish":
+        raw = json.loads((folder / "run.json").read_text())
+        (folder / "new").write_text(json.dumps(raw | {"status": "finished", "metrics": {}}))
+        (folder / "new").rename(folder / "run.json")

@@ -42,7 +42,12 @@ def is_alive(folder: Path) -> bool:
     On this machine its lock tells; a file of another machine is taken for alive until it has been
     silent for ``SILENT`` seconds.
     """
-    return any(_is_alive(path, _header(path)) for path in writers(folder))
+    return any(map(is_writing, writers(folder)))
+
+
+def is_writing(path: Path) -> bool:
+    """Say whether a process still writes to a file of a run, as ``is_alive`` has it."""
+    return _is_alive(path, _header(path))
 
 
 def _is_alive(path: Path, header: dict[str, Any]) -> bool:

@@ -12,17 +12,18 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from mlgitops import files
 from mlgitops.errors import InputError
-from mlgitops.tracking import places
+from mlgitops.tracking import life, places
 from mlgitops.tracking.query.rows import COLUMNS, Writer, columns
 from mlgitops.tracking.query.tails import Tails
-from mlgitops.tracking.records import RunRecord, is_alive, read
+from mlgitops.tracking.records import RunRecord, read
 
 SETTLED = 2_000_000_000  # nanoseconds
 NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
@@ -50,20 +51,24 @@ class Known:
     def of(cls, connection: sqlite3.Connection) -> Known:
         """Return what an index remembers."""
         execute = connection.execute
-        settled = dict(execute("SELECT id, stamp FROM runs WHERE watch = 0 AND meta = 0").fetchall())
+        settled = dict(execute("SELECT id, stamp FROM runs WHERE watch = 0 AND meta = 0"))
         others = execute("SELECT id, stamp, meta, watch, seen FROM runs WHERE watch > 0 OR meta <> 0")
         return cls(settled, {run_id: Watched(*rest) for run_id, *rest in others})
 
 
 @dataclass(slots=True)
 class Changes:
-    """Runs to read, with their folders' change times, and runs that are no longer there."""
+    """Runs to read, live ones to read on in, and runs that are no longer there.
 
-    read: list[tuple[str, int]]
+    Of a run to read there is its folder's change time, and whether that was seen before.
+    """
+
+    read: list[tuple[str, int, bool]]
+    grown: list[str]
     gone: list[str]
 
     def __bool__(self) -> bool:
-        return bool(self.read or self.gone)
+        return bool(self.read or self.grown or self.gone)
 
 
 def refresh(connection: sqlite3.Connection, root: Path, lock: Path | None) -> None:
@@ -81,49 +86,86 @@ def refresh(connection: sqlite3.Connection, root: Path, lock: Path | None) -> No
 
 def compare(runs: Path, known: Known) -> Changes:
     """Return what must be read for an index that knows these runs."""
-    settled, watched = known.settled, known.watched
-    read: list[tuple[str, int]] = []
-    there: list[str] = []
-    for run_id, stamp in _folders(runs, settled):
-        there.append(run_id)
-        if settled.get(run_id) != stamp:
-            row = watched.get(run_id)
-            if row is None or row.stamp != stamp or _is_new(runs / run_id, row):
-                read.append((run_id, stamp))
-    gone = sorted((settled.keys() | watched.keys()).difference(there))
-    return Changes(sorted(read), gone)  # the oldest first, so that live runs lie side by side
+    watched = known.watched
+    read: list[tuple[str, int, bool]] = []
+    grown: list[str] = []
+    unchanged, changed = _folders(runs, known.settled)
+    for run_id, stamp in changed:
+        row = watched.get(run_id)
+        if row is None or row.stamp != stamp:
+            read.append((run_id, stamp, False))
+            continue
+        match _news(runs / run_id, row):
+            case News.ANY:
+                read.append((run_id, stamp, True))
+            case News.LINES:
+                grown.append(run_id)
+    there = unchanged + sum(run_id in watched or run_id in known.settled for run_id, _ in changed)
+    gone: list[str] = []
+    if there < len(known.settled) + len(watched):
+        gone = sorted((known.settled.keys() | watched.keys()) - _names(runs))
+    return Changes(sorted(read), sorted(grown), gone)  # the oldest first, so that live runs lie side by side
 
 
-def _folders(runs: Path, known: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return the id of every run and its folder's change time."""
-    found: list[tuple[str, int]] = []
-    try:
-        # By descriptor, so that the system need not walk the whole path for each of a hundred thousand runs.
-        descriptor = os.open(runs, os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):
-        return found
-    try:
+def _folders(runs: Path, settled: Mapping[str, int]) -> tuple[int, list[tuple[str, int]]]:
+    """Return how many settled runs are as they were, and the id and the folder's change time of all others."""
+    unchanged, found = 0, []
+    known = settled.get
+    with _opened(runs) as descriptor:
+        if descriptor is None:
+            return 0, []
         with os.scandir(descriptor) as entries:
             for entry in entries:
-                if entry.name in known or places.is_run_id(entry.name):
+                before = known(entry.name)
+                if before is not None or places.is_run_id(entry.name):
                     try:
-                        found.append((entry.name, entry.stat().st_ctime_ns))
+                        stamp = entry.stat().st_ctime_ns
                     except OSError:  # removed just now
                         continue
+                    if stamp == before:
+                        unchanged += 1
+                    else:
+                        found.append((entry.name, stamp))
+    return unchanged, found
+
+
+def _names(runs: Path) -> set[str]:
+    with _opened(runs) as descriptor:
+        return set(os.listdir(descriptor)) if descriptor is not None else set()  # noqa: PTH208 - by descriptor
+
+
+@contextlib.contextmanager
+def _opened(runs: Path) -> Iterator[int | None]:
+    # By descriptor, so that the system need not walk the whole path for each of a hundred thousand runs.
+    try:
+        descriptor = os.open(runs, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        yield None
+        return
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
-    return found
 
 
-def _is_new(folder: Path, row: Watched) -> bool:
+class News(Enum):
+    """What may be new of a run whose folder did not change."""
+
+    NONE = 0
+    LINES = 1
+    ANY = 2
+
+
+def _news(folder: Path, row: Watched) -> News:
     if row.meta and row.meta != _stamp(f"{folder}/{places.META}"):
-        return True
+        return News.ANY
     if row.watch == NEVER:
-        return False
+        return News.NONE
     names = [line.partition("\t")[0] for line in row.seen.splitlines()]
+    lives = row.watch == LIFE and any(life.is_writing(folder / name) for name in names)
     if row.seen != _seen(_sizes(folder, names)):
-        return True
-    return row.watch == LIFE and not is_alive(folder)
+        return News.LINES if lives else News.ANY
+    return News.ANY if row.watch == LIFE and not lives else News.NONE
 
 
 def _sizes(folder: Path, names: list[str]) -> dict[str, tuple[int, int]]:
@@ -151,12 +193,27 @@ def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None
     writer = Writer(connection)
     for run_id in changes.gone:
         forget(connection, writer, run_id)
-    for run_id, stamp in changes.read:
-        _store(connection, writer, runs / run_id, stamp)
+    for run_id, stamp, seen in changes.read:
+        _store(connection, writer, runs / run_id, stamp, seen=seen)
+    for run_id in changes.grown:
+        _read_on(connection, writer, runs / run_id)
 
 
-def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
-    tails = Tails(_stored(connection, folder.name)[1])
+def _read_on(connection: sqlite3.Connection, writer: Writer, folder: Path) -> None:
+    """Add up the new lines of a run that goes on; when one is no point, or lines went, the run is read again."""
+    number, state = _stored(connection, folder.name)
+    tails = Tails(state)
+    grown = tails.grow(folder)
+    if number is None or grown is None:
+        _store(connection, writer, folder, _stamp(str(folder)), seen=True)
+        return
+    connection.execute("UPDATE runs SET seen = ? WHERE n = ?", (_seen(tails.sizes), number))
+    writer.grow(number, grown, tails.dump())
+
+
+def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int, *, seen: bool) -> None:
+    # In a folder that changed a file may be another one of the same name, and even of the same inode.
+    tails = Tails(_stored(connection, folder.name)[1] if seen else "")
     now, meta = time.time_ns(), _stamp(f"{folder}/{places.META}")
     try:
         record = read(folder, tails.sum_up)

@@ -176,13 +176,7 @@ class Writer:
         """Write a run's rows; those that it has and that say the same already stay untouched."""
         execute, executemany = self._connection.execute, self._connection.executemany
         execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, encode(record), tails))
-        executemany(
-            _PUT_METRIC,
-            [
-                (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
-                for name, s in record.metrics.items()
-            ],
-        )
+        self._put_metrics(number, record.metrics)
         executemany(
             _PUT_TEXT,
             [
@@ -197,6 +191,20 @@ class Writer:
             texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
             rows = None if data.rows is None else float(data.rows)
             execute("INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)", (number, *texts, rows))
+
+    def grow(self, number: int, metrics: Mapping[str, MetricSummary], tails: str) -> None:
+        """Write what some of a run's metrics add up to by now, and how far its files were read."""
+        self._connection.execute("UPDATE records SET tails = ? WHERE run = ?", (tails, number))
+        self._put_metrics(number, metrics)
+
+    def _put_metrics(self, number: int, metrics: Mapping[str, MetricSummary]) -> None:
+        self._connection.executemany(
+            _PUT_METRIC,
+            [
+                (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
+                for name, s in metrics.items()
+            ],
+        )
 
     def remove(self, number: int) -> None:
         """Remove a run's rows."""

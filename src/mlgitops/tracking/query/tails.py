@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,40 @@ class Tails:
                     sums[name] = later
         contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
         return contents
+
+    def grow(self, folder: Path) -> dict[str, MetricSummary] | None:
+        """Read on in the files that are known, and return what the metrics with new points add up to.
+
+        None when that cannot be said by the new lines alone: one is no point, or a file is another one;
+        nothing of what this object says counts then.
+        """
+        changed: set[str] = set()
+        for name, file in self._files.items():
+            try:
+                status = os.lstat(f"{folder}/{name}")
+            except OSError:
+                return None
+            self.sizes[name] = (status.st_size, status.st_mtime_ns)
+            if file["inode"] != status.st_ino or file["offset"] > status.st_size:
+                return None
+            if file["offset"] == status.st_size:
+                continue
+            for raw in raw_lines(folder / name, file["offset"]):
+                point = to_point(to_object(raw))
+                if point is None:
+                    return None
+                file["offset"] += len(raw)
+                summing = Summing.resume(file["sums"][point.metric]) if point.metric in file["sums"] else Summing()
+                summing.add(point)
+                file["sums"][point.metric] = summing.state()
+                changed.add(point.metric)
+        return {name: self._summary(name) for name in changed}
+
+    def _summary(self, name: str) -> MetricSummary:
+        first, *others = (Summing.resume(file["sums"][name]) for file in self._files.values() if name in file["sums"])
+        for later in others:
+            first.merge(later)
+        return MetricSummary(*first.values())
 
     def _read_on(self, path: Path) -> dict[str, Any]:
         status = path.stat()
