@@ -235,7 +235,7 @@ def put(
     connection: sqlite3.Connection, writer: Writer, record: RunRecord, marks: Watched, tails: Tails | None = None
 ) -> None:
     """Write a run into an index; with ``tails`` whose files only grew, what says the same already stays untouched."""
-    number, _ = _stored(connection, record.id)
+    number = _number(connection, record.id)
     grown = tails is not None and bool(tails.sizes)
     if number is not None and not (tails and grown and tails.continued):
         writer.remove(number)
@@ -245,10 +245,15 @@ def put(
 
 def forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:
     """Remove a run from an index that may have it."""
-    number, _ = _stored(connection, run_id)
+    number = _number(connection, run_id)
     if number is not None:
         writer.remove(number)
         connection.execute("DELETE FROM runs WHERE n = ?", (number,))
+
+
+def _number(connection: sqlite3.Connection, run_id: str) -> int | None:
+    found = connection.execute("SELECT n FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return found[0] if found else None
 
 
 def _stored(connection: sqlite3.Connection, run_id: str) -> tuple[int | None, str]:

@@ -212,7 +212,12 @@ class Writer:
             self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - one of four
 
     def _key(self, kind: str, name: str) -> int:
-        name = text_of(name)
+        found = self._keys.get((kind, name))
+        if found is None:
+            found = self._keys[kind, name] = self._known_key(kind, text_of(name))
+        return found
+
+    def _known_key(self, kind: str, name: str) -> int:
         found = self._keys.get((kind, name))
         if found is None:
             cursor = self._connection.execute("INSERT INTO keys (kind, name) VALUES (?, ?)", (kind, name))
