@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlgitops import tracking
-from mlgitops.tracking.run import Run
+from tracking_runs import new_run
 
 RUN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 texts = st.text(max_size=40)
@@ -26,7 +26,7 @@ def test_what_is_logged_reads_back(
     params: dict[str, object], values: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run = Run("run", "experiment", {}, Path(folder))
+        run = new_run(Path(folder), "run")
         run.log_params(params)
         for value in values:
             run.log_metric("m", value)
