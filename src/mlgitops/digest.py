@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -107,14 +107,14 @@ class Manifest:
         return cls(files)
 
     @classmethod
-    def of_folder(cls, folder: Path) -> Manifest:
-        """Read every file below a folder, its manifest left out.
+    def of_folder(cls, folder: Path, digest_of: Callable[[Path], str] = of_file) -> Manifest:
+        """Read every file below a folder, its manifest left out; ``digest_of`` may know some without reading.
 
         Raises:
             InputError: something in it is neither a plain file nor a folder.
         """
         files = (
-            FileEntry(path.relative_to(folder).as_posix(), of_file(path), path.stat().st_size)
+            FileEntry(path.relative_to(folder).as_posix(), digest_of(path), path.stat().st_size)
             for path in _plain_files(folder)
         )
         return cls(tuple(sorted(files, key=lambda entry: entry.path)))

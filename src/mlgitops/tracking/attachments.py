@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlgitops.tracking.digesting import Digesting
     from mlgitops.tracking.media import Encoded
     from mlgitops.tracking.records import Dataset, LoggedModel
 
@@ -25,6 +26,7 @@ class Attachments:
     """The part of a run's handle that keeps more than lines."""
 
     folder: Path
+    digesting: list[Digesting]
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
         """Copy a file or folder into the record, as ``artifacts/<name>``, and return the copy.
@@ -113,17 +115,17 @@ class Attachments:
         self._keep("audio", name, step, lambda: media.audio(samples, rate))
 
     def log_dataset(
-        self,
-        data: object,
-        name: str | None = None,
-        context: str | None = None,
+        self, data: object, name: str | None = None, context: str | None = None, wait: bool = False
     ) -> Dataset:
         """Write which data the run used: its name, rows and the digest of its full content.
 
         Args:
-            data: a file or folder, a numpy array, a pandas frame or series, or a tuple, list or mapping of such.
+            data: a file or folder; an array of numpy, a frame of pandas or polars, a table of Arrow, a tensor, a
+                sparse matrix, a data set of PyTorch with a length; or a tuple, list or mapping of such.
             name: what the data is called; for a path its name.
             context: what it was used for, such as ``training``.
+            wait: digest now, however large it is. Else large files are digested meanwhile by a process beside
+                training, the digest that is returned is empty, and the end of the run waits for it.
 
         Raises:
             NotFoundError: there is nothing at the path.
@@ -131,8 +133,13 @@ class Attachments:
         """
         from mlgitops.tracking.datasets import describe
 
-        found, line = describe(data, name, context)
-        self._line("dataset", dumps(line))
+        found, line, digesting = describe(data, name, context, self.folder, wait)
+        if digesting:
+            self.digesting.append(digesting)
+        try:
+            self._line("dataset", dumps(line))
+        except OSError as error:
+            self.failed("data", error, found.name)
         return found
 
     def log_model(self, model: Any, name: str = "model", **options: Any) -> LoggedModel:

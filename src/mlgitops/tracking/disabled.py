@@ -64,6 +64,7 @@ class DisabledRun(Run):
         data: object,  # noqa: ARG002
         name: str | None = None,
         context: str | None = None,
+        wait: bool = False,  # noqa: ARG002
     ) -> Dataset:
         """Return a data set without a digest."""
         from mlgitops.tracking.records import Dataset

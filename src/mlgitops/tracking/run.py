@@ -65,6 +65,7 @@ class Run(Attachments):
         self.resumed_at: list[str] = []
         self.owner_lock: Held | None = None
         self.helper: helper.Helper | None = None
+        self.digesting = []
         self.writer = Writer(folder, OWNER if is_owner else MEMBER)
         self._companion: Companion | None = None
         self._process = os.getpid()
@@ -154,8 +155,7 @@ class Run(Attachments):
         from mlgitops.tracking import ending
 
         try:
-            if self._companion:
-                self._companion.stop()
+            self._finish_helpers()
             role = OWNER if self.is_owner else MEMBER
             self._line("end", quoted(status), f'"role":"{role}","error":{quoted(self._error)}')
             ending.end(self)
@@ -255,6 +255,18 @@ class Run(Attachments):
         self._problems.append(problem)
         self._told = True
         print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)
+
+    def _finish_helpers(self) -> None:
+        """Let the processes beside this one write what they still have to say."""
+        if self._companion:
+            self._companion.stop()
+        for digesting in self.digesting:
+            if self._status == "preempted" or digesting.wait(1.0):
+                continue
+            from mlgitops.tracking.digesting import PATIENCE
+
+            print(f"mlgitops: waiting for the digest of data {digesting.name!a}", file=sys.stderr)
+            digesting.wait(PATIENCE)
 
     def _point(self, name: str, value: float, step: int | None, context: Mapping[str, object] | str | None) -> str:
         if context is not None:

@@ -89,9 +89,9 @@ def log_artifact(path: str | os.PathLike[str], name: str | None = None) -> Path:
     return current().log_artifact(path, name)
 
 
-def log_dataset(data: object, name: str | None = None, context: str | None = None) -> Dataset:
+def log_dataset(data: object, name: str | None = None, context: str | None = None, wait: bool = False) -> Dataset:
     """Write which data the run used. See ``Run.log_dataset``."""
-    return current().log_dataset(data, name, context)
+    return current().log_dataset(data, name, context, wait)
 
 
 def log_model(model: Any, name: str = "model", **options: Any) -> LoggedModel:

@@ -1,0 +1,128 @@
+"""Digests of data in memory: equal content has one digest in every process and on every machine.
+
+An array's covers its type, shape and elements in C order, little-endian; a tensor's is its array's. A frame of
+pandas: its columns' names, types and values and its index. A table of Arrow or polars: see
+``columns``. A sparse matrix: its sorted entries. A collection: its members, in order, those of
+a mapping by name. A data set with a length whose rows are asked for by number, as PyTorch's
+and Hugging Face's: its rows in order, one at a time. Different kinds of containers have different
+digests though they hold the same numbers.
+
+Libraries are looked up and never imported: one that was never imported has made no object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlgitops import digest as digests
+from mlgitops.errors import InputError
+from mlgitops.tracking import columns
+
+
+def of_value(data: object) -> str:
+    """Return the digest of data in memory.
+
+    Raises:
+        InputError: data of this kind has no digest yet.
+    """
+    if isinstance(data, Mapping):
+        return digests.of_json({str(key): of_value(value) for key, value in data.items()})
+    if isinstance(data, tuple | list):
+        return digests.of_json([of_value(value) for value in data])
+    if data is None or isinstance(data, str | bytes | bool | int | float):
+        return digests.of_bytes(repr(data).encode("utf-8", "surrogatepass"))
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame | pandas.Series | pandas.Index):
+        return _of_pandas(data, pandas)
+    if numpy is not None and isinstance(data, numpy.ndarray | numpy.generic):
+        return _of_array(data, numpy)
+    for kind, digest in _DUCKS:
+        if all(hasattr(type(data), name) for name in kind):  # asking the object itself may compute something
+            return digest(data)
+    raise InputError(
+        f"a {type(data).__module__}.{type(data).__qualname__} has no digest yet; "
+        "log the file it came from, or an array, frame or table of it"
+    )
+
+
+def _of_array(data: Any, numpy: Any) -> str:
+    array = numpy.ascontiguousarray(data)
+    if array.dtype.hasobject:
+        return _of_texts("object", array.shape, array.ravel())
+    # Little-endian everywhere, so that a digest does not depend on the machine.
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    header = digests.canonical_json({"dtype": array.dtype.str, "shape": list(numpy.shape(data))})
+    sha256 = hashlib.sha256(header + b"\n")
+    sha256.update(array.view(numpy.uint8).data if array.size and array.ndim else array.tobytes())
+    return f"sha256:{sha256.hexdigest()}"
+
+
+def _of_pandas(data: Any, pandas: Any) -> str:
+    if isinstance(data, pandas.DataFrame):
+        columns = [[str(name), _of_column(data.iloc[:, place])] for place, name in enumerate(data.columns)]
+        return digests.of_json({"columns": columns, "index": _of_column(data.index)})
+    if isinstance(data, pandas.Series):
+        return digests.of_json({"name": str(data.name), "values": _of_column(data), "index": _of_column(data.index)})
+    return _of_column(data)
+
+
+def _of_column(column: Any) -> str:
+    numpy = sys.modules["numpy"]
+    if isinstance(column.dtype, numpy.dtype) and not column.dtype.hasobject:
+        return _of_array(column.to_numpy(), numpy)
+    return _of_texts(str(column.dtype), (len(column),), column)
+
+
+def _of_texts(kind: str, shape: Iterable[int], values: Iterable[object]) -> str:
+    """Digest values of any type by their type's name and text, each preceded by its length."""
+    sha256 = hashlib.sha256(digests.canonical_json({"dtype": kind, "shape": list(shape)}) + b"\n")
+    for value in values:
+        text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
+        sha256.update(len(text).to_bytes(8, "little") + text)
+    return f"sha256:{sha256.hexdigest()}"
+
+
+def _of_tensor(data: Any) -> str:
+    tensor = data.detach().cpu()
+    try:
+        return of_value(tensor.numpy())
+    except TypeError:  # numpy has no bfloat16; 32 bits hold it exactly
+        return digests.of_json({"dtype": str(tensor.dtype), "values": of_value(tensor.float().numpy())})
+
+
+def _of_sparse(data: Any) -> str:
+    matrix = data.tocsr(copy=True)
+    matrix.sum_duplicates()
+    places = [part.astype("int64") for part in (matrix.indices, matrix.indptr)]
+    return digests.of_json({"sparse": list(matrix.shape), "parts": [of_value(part) for part in (matrix.data, *places)]})
+
+
+def _of_image(data: Any) -> str:
+    pixels = digests.of_bytes(data.tobytes())
+    return digests.of_json({"image": data.mode, "size": list(data.size), "pixels": pixels})
+
+
+def _of_rows(data: Any) -> str:
+    sha256 = hashlib.sha256()
+    for number in range(len(data)):
+        try:
+            row = data[number]
+        except (LookupError, TypeError) as error:
+            raise InputError(f"row {number} of a {type(data).__qualname__} cannot be read: {error}") from error
+        sha256.update(digests.hex_of(of_value(row)).encode())
+    return digests.of_json({"rows": len(data), "digest": f"sha256:{sha256.hexdigest()}"})
+
+
+# By what they offer, so that no version of a library has to be known; the more telling first.
+_DUCKS = (
+    (("detach", "cpu", "numpy"), _of_tensor),
+    (("tocsr", "nnz"), _of_sparse),
+    (("schema", "column_names", "itercolumns"), columns.of_table),  # Arrow
+    (("type", "null_count", "to_pylist"), columns.of_column),
+    (("to_arrow", "schema", "columns"), columns.of_polars),
+    (("tobytes", "getpixel"), _of_image),  # PIL
+    (("__len__", "__getitem__"), _of_rows),
+)
