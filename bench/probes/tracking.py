@@ -27,6 +27,8 @@ MODULES = {
     "wandb": "wandb",
     "tensorboardx": "tensorboardX",
     "dvclive": "dvclive",
+    "aim": "aim",
+    "trackio": "trackio",
 }
 
 
@@ -38,6 +40,7 @@ class Tracker:
         self._module = importlib.import_module(MODULES[who])
         self._run = None
         self.log: Callable[[float, int], object]
+        self.log_many: Callable[[dict[str, float], int], object]
 
     def start(self) -> None:
         """Start a run; from here on ``log`` works."""
@@ -45,10 +48,10 @@ class Tracker:
 
     def end(self) -> None:
         """Flush and end the run."""
-        ends = {"ours": "end_run", "mlflow": "end_run", "wandb": "finish"}
+        ends = {"ours": "end_run", "mlflow": "end_run", "wandb": "finish", "trackio": "finish"}
         if self._who in ends:
             getattr(self._module, ends[self._who])()
-        elif self._who == "tensorboardx":
+        elif self._who in ("tensorboardx", "aim"):
             self._run.close()
         else:
             self._run.end()
@@ -57,19 +60,28 @@ class Tracker:
         self._module.start_run()
         log_metric = self._module.log_metric
         self.log = lambda value, step: log_metric("loss", value, step)
+        self.log_many = self._module.log_metrics
 
     def _start_mlflow(self) -> None:
         self._module.start_run()
         log_metric = self._module.log_metric
         self.log = lambda value, step: log_metric("loss", value, step=step)
+        self.log_many = self._module.log_metrics
 
     def _start_wandb(self) -> None:
         run = self._module.init(project="bench", mode="offline", settings={"silent": True})
         self.log = lambda value, step: run.log({"loss": value}, step=step)
+        self.log_many = lambda values, step: run.log(values, step=step)
 
     def _start_tensorboardx(self) -> None:
         self._run = writer = self._module.SummaryWriter("tensorboard")
         self.log = lambda value, step: writer.add_scalar("loss", value, step)
+
+        def log_many(values: dict[str, float], step: int) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+        self.log_many = log_many
 
     def _start_dvclive(self) -> None:
         self._run = live = self._module.Live(dir="dvclive", save_dvc_exp=False, monitor_system=False)
@@ -78,7 +90,24 @@ class Tracker:
             live.step = step
             live.log_metric("loss", value)
 
-        self.log = log
+        def log_many(values: dict[str, float], step: int) -> None:
+            live.step = step
+            for name, value in values.items():
+                live.log_metric(name, value)
+
+        self.log, self.log_many = log, log_many
+
+    def _start_aim(self) -> None:
+        quiet = {"system_tracking_interval": None, "log_system_params": False, "capture_terminal_logs": False}
+        self._run = run = self._module.Run(repo=".", **quiet)
+        self.log = lambda value, step: run.track(value, name="loss", step=step)
+        self.log_many = lambda values, step: run.track(values, step=step)
+
+    def _start_trackio(self) -> None:
+        self._module.init(project="bench", embed=False)
+        log = self._module.log
+        self.log = lambda value, step: log({"loss": value}, step=step)
+        self.log_many = lambda values, step: log(values, step=step)
 
 
 def import_ms(who: str, names: str = "") -> float:
@@ -144,6 +173,23 @@ def log_metric_per_s(who: str) -> float:
     took = clock() - began
     tracker.end()
     return step / took
+
+
+def log_metrics_points_per_s(who: str) -> float:
+    """Points a second from one thread, ten metrics at a call."""
+    tracker = Tracker(who)
+    tracker.start()
+    log, clock = tracker.log_many, time.perf_counter
+    values = {f"metric_{number}": 0.5 for number in range(10)}
+    began = clock()
+    ends = began + BUDGET
+    step = 0
+    while step < MOST // 10 and clock() < ends:
+        log(values, step)
+        step += 1
+    took = clock() - began
+    tracker.end()
+    return step * len(values) / took
 
 
 def log_until_killed(who: str, told: str) -> float:
@@ -230,8 +276,26 @@ def _count_dvclive() -> int:
     return max(0, path.read_text().count("\n") - 1) if path.exists() else 0
 
 
+def _count_aim() -> int:
+    from aim import Repo
+
+    runs = Repo(".").iter_runs()
+    return sum(len(metric.values.values_list()) for run in runs for metric in run.metrics() if metric.name == "loss")
+
+
+def _count_trackio() -> int:
+    import sqlite3
+
+    found = 0
+    for path in Path().rglob("bench*.db"):
+        with sqlite3.connect(path) as connection:
+            (rows,) = connection.execute("SELECT COUNT(*) FROM metrics").fetchone()
+        found += rows
+    return found
+
+
 JOBS = {job.__name__: job for job in (import_ms, run_start_ms, one_run, log_metric_p50_us, log_metric_per_s)}
-JOBS |= {job.__name__: job for job in (log_until_killed, count)}
+JOBS |= {job.__name__: job for job in (log_metrics_points_per_s, log_until_killed, count)}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from mlgitops.tracking.records import Dataset, LoggedModel
 
 
-def is_disabled() -> bool:
-    """Say whether nothing shall be recorded (``MLGITOPS_DISABLED=1``)."""
-    return os.environ.get("MLGITOPS_DISABLED", "") not in ("", "0")
-
-
 class DisabledRun(Run):
     """Takes every call of a run and keeps nothing; ``folder`` is never made."""
 

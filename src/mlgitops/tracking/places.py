@@ -26,6 +26,11 @@ def is_strict() -> bool:
     return os.environ.get("MLGITOPS_STRICT") == "1"
 
 
+def is_disabled() -> bool:
+    """Say whether nothing shall be recorded (``MLGITOPS_DISABLED=1``)."""
+    return os.environ.get("MLGITOPS_DISABLED", "") not in ("", "0")
+
+
 def root() -> Path:
     """Return the folder that keeps run records, which may not exist yet.
 

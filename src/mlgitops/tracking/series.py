@@ -1,4 +1,7 @@
-"""A metric in a context is a series, known by one text: ``loss{subset=val}``."""
+"""A metric in a context is a series, known by one text: ``loss{subset=val}``.
+
+Patterns are compiled when they are first used: every training script pays for this import.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from json import dumps, loads
 
 _PLAIN = r"[A-Za-z0-9._/-]+"
 _PART = rf'({_PLAIN}|"(?:[^"\\]|\\.)*")=({_PLAIN}|"(?:[^"\\]|\\.)*")'
-_SERIES = re.compile(rf"(.*)\{{({_PART}(?:,{_PART})*)\}}", re.DOTALL)
-_plain = re.compile(_PLAIN).fullmatch
+_SERIES = rf"(.*)\{{({_PART}(?:,{_PART})*)\}}"
 
 
 def key(metric: str, context: Mapping[str, str]) -> str:
@@ -22,7 +24,7 @@ def key(metric: str, context: Mapping[str, str]) -> str:
 
 def split(series: str) -> tuple[str, dict[str, str]]:
     """Return metric and context of a series; the reverse of ``key``."""
-    found = _SERIES.fullmatch(series)
+    found = re.fullmatch(_SERIES, series, re.DOTALL)
     if not found:
         return series, {}
     pairs = re.finditer(_PART, found[2])
@@ -37,7 +39,7 @@ def context_of(given: Mapping[str, object] | str) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    return text if _plain(text) else dumps(text)
+    return text if re.fullmatch(_PLAIN, text) else dumps(text)
 
 
 def _unquoted(text: str) -> str:

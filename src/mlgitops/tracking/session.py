@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
-from mlgitops.tracking import beginning, disabled, places, preemption, ranks
+from mlgitops.tracking import beginning, places, preemption, ranks
 from mlgitops.tracking.run import Run
 
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
@@ -84,7 +84,7 @@ def set_experiment(name: str, *, description: str | None = None, tags: Mapping[s
     """
     global _experiment
     _experiment = str(name)
-    if not disabled.is_disabled() and (description is not None or tags):
+    if not places.is_disabled() and (description is not None or tags):
         from mlgitops.tracking import remarks
 
         remarks.describe_experiment(places.root(), _experiment, description, tags or {})
@@ -139,7 +139,7 @@ def attach(root: str, run_id: str) -> Run:
     for run in _started:
         if run.id == run_id:
             return run
-    run = disabled.DisabledRun() if disabled.is_disabled() else beginning.join(Path(root) / "runs" / run_id)
+    run = _disabled() if places.is_disabled() else beginning.join(Path(root) / "runs" / run_id)
     activate(run)
     return run
 
@@ -156,8 +156,8 @@ def _made(
 ) -> Run:
     root = places.root()
     wanted = os.environ.get("MLGITOPS_RUN_ID", "")
-    if mode == "disabled" or disabled.is_disabled():
-        return disabled.DisabledRun(name)
+    if mode == "disabled" or places.is_disabled():
+        return _disabled(name)
     if resume:
         return beginning.resume(_found(root, resume), tags=tags)
     if join:
@@ -174,8 +174,14 @@ def _made(
         _taken.add(wanted)
         return beginning.take_part(_place(root, wanted, "MLGITOPS_RUN_ID"), **given)
     if ranks.rank() and not wanted:
-        return disabled.DisabledRun(name)
+        return _disabled(name)
     return beginning.start(root / "runs" / places.new_run_id(), **given)
+
+
+def _disabled(name: str = "") -> Run:
+    from mlgitops.tracking.disabled import DisabledRun
+
+    return DisabledRun(name)
 
 
 def _parent(root: Path, parent: Run | str | None) -> tuple[str, str]:
