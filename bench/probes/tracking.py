@@ -276,13 +276,6 @@ def _count_dvclive() -> int:
     return max(0, path.read_text().count("\n") - 1) if path.exists() else 0
 
 
-def _count_aim() -> int:
-    from aim import Repo
-
-    runs = Repo(".").iter_runs()
-    return sum(len(metric.values.values_list()) for run in runs for metric in run.metrics() if metric.name == "loss")
-
-
 def _count_trackio() -> int:
     import sqlite3
 

@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from typing import Any
 
+_RESERVE = b"\n" * 8192  # of a disk that is full at the end, so that the end can be written
 _BEFORE = "before it was resumed: "
 
 
@@ -132,6 +133,8 @@ def write_experiment(root: Path, experiment: str) -> None:
 
 def _begin(run: Run) -> None:
     """Make the process's file, say that the run runs, and have code and environment captured."""
+    if run.owner_lock:
+        os.pwrite(run.owner_lock.descriptor, _RESERVE, 0)
     run.writer.open()
     # Not files.write_atomic: what it imports would be half of the time that a start takes.
     new = run.folder / f".{places.RUN}"

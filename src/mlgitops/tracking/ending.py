@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -36,7 +38,14 @@ def end(run: Run) -> None:
         return
     run.log_seeds(seeds.observed())
     run.finish_capture()
-    found = sum_up(run.folder, run.head(), run.problems)
+    try:
+        found = sum_up(run.folder, run.head(), run.problems)
+    except OSError as error:
+        run.failed("the end of the run", error)
+        _write_without_sums(run)
+        return
+    finally:
+        _give_back_reserve(run)
     if run.parent:  # the parent's end tells where both are; of a hundred trials a hundred lines would tell nothing
         _push(run)
         return
@@ -81,6 +90,23 @@ def sums_of(found: records.Contents) -> dict[str, Any]:
         "media": [asdict(media) for media in found.media],
         "damaged": found.damaged,
     }
+
+
+def _write_without_sums(run: Run) -> None:
+    """Say at least how the run ended and what it lacks, on a disk that is full; readers add up its lines.
+
+    Raises:
+        OSError: not even that can be written.
+    """
+    _give_back_reserve(run)
+    short = {**run.head(), "finished_at": places.utc(time.time()), "problems": run.problems, "summed": False}
+    write_atomic(run.folder / places.RUN, json.dumps(short).encode())
+
+
+def _give_back_reserve(run: Run) -> None:
+    if run.owner_lock and run.owner_lock.descriptor >= 0:
+        with contextlib.suppress(OSError):
+            os.truncate(run.owner_lock.descriptor, 0)
 
 
 def _leave(run: Run) -> None:

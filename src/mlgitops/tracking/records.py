@@ -48,10 +48,11 @@ def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunR
     """
     raw = read_head(folder)
     status = raw.get("status")
-    if status in life.ENDED:
+    if status in life.ENDED and raw.get("summed") is not False:
         contents = of_run_json(raw)
     else:
-        status, contents = life.state(folder), (sum_up or summarise)(folder)
+        status = status if status in life.ENDED else life.state(folder)
+        contents = (sum_up or summarise)(folder)
     captured, capture = _read_capture(folder)
     return _record(raw, str(status), contents, captured, capture, folder, remarks.read(folder))
 

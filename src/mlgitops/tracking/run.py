@@ -155,12 +155,11 @@ class Run(Attachments):
         from mlgitops.tracking import ending
 
         try:
-            self._finish_helpers()
-            role = OWNER if self.is_owner else MEMBER
-            self._line("end", quoted(status), f'"role":"{role}","error":{quoted(self._error)}')
-            ending.end(self)
-        except Exception as failure:
-            self.failed("the end of the run", failure)
+            for step in (self._finish_helpers, self._write_end, lambda: ending.end(self)):
+                try:
+                    step()
+                except Exception as failure:
+                    self.failed("the end of the run", failure)
         finally:
             self.writer.close()
             if self.owner_lock:
@@ -267,6 +266,10 @@ class Run(Attachments):
 
             print(f"mlgitops: waiting for the digest of data {digesting.name!a}", file=sys.stderr)
             digesting.wait(PATIENCE)
+
+    def _write_end(self) -> None:
+        role = OWNER if self.is_owner else MEMBER
+        self._line("end", quoted(self._status), f'"role":"{role}","error":{quoted(self._error)}')
 
     def _point(self, name: str, value: float, step: int | None, context: Mapping[str, object] | str | None) -> str:
         if context is not None:
