@@ -1,7 +1,8 @@
 """Advisory locks that say which processes are alive.
 
 The kernel gives a lock up however its process dies, so nothing has to be cleaned up. A forked
-child would hold its parent's locks: every descriptor that is registered here is closed in it.
+child would hold its parent's locks: every descriptor that is registered here is closed in it. A
+program that is started holds them for the blink until its descriptors are closed.
 """
 
 from __future__ import annotations

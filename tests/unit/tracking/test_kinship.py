@@ -105,6 +105,8 @@ def test_a_killed_run_goes_on_and_keeps_its_points(root: Path, script: Script) -
         "import mlgitops, os, signal\n"
         "mlgitops.start_run()\n"
         "for step in range(10): mlgitops.log_metric('loss', step)\n"
+        "run = mlgitops.active_run()\n"
+        "while not (run.folder / 'capture.json').exists(): pass\n"  # its process holds no file of ours any more
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     process.wait()

@@ -115,7 +115,10 @@ def test_at_the_end_the_sealed_record_takes_the_place_of_what_was_live(store: st
 def test_a_killed_run_is_pushed_with_its_sums(root: Path, script: Script, store: str) -> None:
     process = script("import mlgitops, os\nmlgitops.log_metric('loss', 1)\nos.kill(os.getpid(), 9)\n")
     process.wait()
-    (record,) = tracking.list_runs(root)
+    deadline = time.monotonic() + 60  # the process that captures may not have let go of the files yet
+    while (record := tracking.list_runs(root)[0]).status == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     remote.push(record, store)
     current = read_current(store, record.id)
     again = records.from_parts(current["run"], current["capture"], record.folder, current["status"])
