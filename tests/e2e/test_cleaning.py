@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mlgitops import registry
+from mlgitops import registry, tracking
 from mlgitops.api import Metadata, Model, ModelStage, ModelVersion, Reference
 from mlgitops.api.model import ModelSpec, ModelStageSpec, Stage
 from mlgitops.api.model import Run as Origin
@@ -26,6 +26,8 @@ from mlgitops.errors import InputError
 from mlgitops.forge import State
 from mlgitops.git import Repository
 from mlgitops.registry import layout
+from mlgitops.tracking.live import LivePush
+from mlgitops.tracking.remote import push
 from mlgitops.tracking.run import Run
 from tracking_runs import new_run
 from worlds.registry import World, written
@@ -165,6 +167,22 @@ def test_the_command_shows_its_plan_and_removes_with_yes_only(
     done = json.loads(CliRunner().invoke(gc.app, [*command, "--yes", "-o", "json"], catch_exceptions=False).stdout)
     assert done == {"going": [gone.id], "staying": {"named by the registry": [kept.id]}, "spared": [], "done": True}
     assert kept.folder.is_dir() and not gone.folder.exists()
+
+
+def test_runs_of_a_store_are_cleaned_as_those_of_a_folder(a_run: Callable[..., Run], tmp_path: Path) -> None:
+    gone, kept, live = a_run("gone"), a_run("kept"), a_run("live", end=False)
+    root = (tmp_path / "store").as_uri()
+    for run in (gone, kept):
+        push(tracking.read(run.folder), root)
+    LivePush(live.folder, root).push()
+    found = cleaning.plan(root, Policy("name in ('gone', 'live')"), NOTHING)
+    assert [run.id for run in found.going] == [gone.id]
+    assert [run.id for run in found.staying[Why.RUNNING]] == [live.id]
+    assert cleaning.size(root, found.going[0]) > 100
+    assert cleaning.remove(root, [*found.going, *found.staying[Why.RUNNING]]) == (live.id,)
+    live.end()
+    assert {key.split("/")[1] for key in open_store(root).list("runs")} == {kept.id, live.id}
+    assert gone.folder.is_dir()
 
 
 def test_artifacts_are_removed_when_old_and_named_by_nobody(

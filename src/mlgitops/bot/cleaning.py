@@ -12,9 +12,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from mlgitops.artifacts import open_store
 from mlgitops.bot.named import Named
-from mlgitops.errors import InputError, OutsideError
+from mlgitops.errors import InputError, NotFoundError, OutsideError
+from mlgitops.tracking.live import CURRENT
+from mlgitops.tracking.pulling import read_current
 from mlgitops.tracking.query.parser import milliseconds
+from mlgitops.tracking.query.roots import FolderRecords, Root, records_of
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.records import RunRecord, is_alive
 
@@ -69,7 +73,7 @@ def age(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2]])
 
 
-def plan(root: Path, policy: Policy, named: Named, now: datetime | None = None) -> Cleaning:
+def plan(root: Root, policy: Policy, named: Named, now: datetime | None = None) -> Cleaning:
     """Return which runs below a root may go, and why others stay.
 
     Raises:
@@ -99,25 +103,33 @@ def plan(root: Path, policy: Policy, named: Named, now: datetime | None = None) 
     return Cleaning(tuple(going), {why: tuple(staying[why]) for why in Why if why in staying})
 
 
-def size(folder: Path) -> int:
-    """Return how many bytes the files of a folder have."""
-    total = 0
-    for place, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(f"{place}/{name}").st_size
-    return total
-
-
-def remove(root: Path, runs: Iterable[RunRecord]) -> tuple[str, ...]:
-    """Remove run records; return the ids of those that began to write again meanwhile, and stay.
-
-    A record is renamed first, so that no reader ever sees half of it. What an earlier removal that was
-    cut short left behind goes too.
+def size(root: Root, run: RunRecord) -> int:
+    """Return how many bytes a run's record has, in its folder or in a store.
 
     Raises:
-        OutsideError: a folder cannot be removed; the message names it.
+        OutsideError: the store cannot be reached, or refuses.
     """
+    if isinstance(records_of(root), FolderRecords):
+        return _size(run.folder)
+    return sum(open_store(str(root)).list(f"runs/{run.id}").values())
+
+
+def remove(root: Root, runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    """Remove run records; return the ids of those that began to write again meanwhile, and stay.
+
+    No reader ever sees half of one: a folder is renamed first, of a store what names all else goes first.
+    What an earlier removal that was cut short left behind goes too.
+
+    Raises:
+        OutsideError: a record cannot be removed; the message names it.
+    """
+    records = records_of(root)
+    if isinstance(records, FolderRecords):
+        return _remove_folders(records.folder, runs)
+    return _remove_pushed(str(root), runs)
+
+
+def _remove_folders(root: Path, runs: Iterable[RunRecord]) -> tuple[str, ...]:
     spared = []
     for left in (root / "runs").glob(f"{GONE}*"):
         shutil.rmtree(left, ignore_errors=True)  # another process may be at it
@@ -134,6 +146,29 @@ def remove(root: Path, runs: Iterable[RunRecord]) -> tuple[str, ...]:
         except OSError as error:
             raise OutsideError(f"cannot remove {gone}: {error.strerror or error}") from error
     return tuple(spared)
+
+
+def _remove_pushed(root: str, runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    store, spared = open_store(root), []
+    for run in runs:
+        try:
+            if read_current(root, run.id).get("status") == "running" and run.status != "stale":
+                spared.append(run.id)
+                continue
+        except (NotFoundError, InputError):
+            pass  # nothing that could go on
+        place = f"runs/{run.id}"
+        store.delete(sorted(store.list(place), key=lambda key: key != f"{place}/{CURRENT}"))
+    return tuple(spared)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(f"{place}/{name}").st_size
+    return total
 
 
 def _is_named(run: RunRecord, named: Named) -> bool:

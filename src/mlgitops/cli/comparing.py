@@ -7,7 +7,7 @@ Markdown, escaped in HTML, which holds no script and loads nothing.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlgitops.bot.inert import code, plain
@@ -59,14 +59,33 @@ def text(comparison: Comparison, curves: Sequence[Curve], *, everything: bool, w
             group = row.group
             table.append([HEADINGS[group].upper()])
         table.append([f"  {plain(row.name, 40)}", *(shown(value) for value in row.values)])
-    columns = range(len(ids) + 1)
-    widths = [max(len(line[column]) for line in table if len(line) > column) for column in columns]
-    lines = ["  ".join(cell.ljust(widths[n]) for n, cell in enumerate(line)).rstrip() for line in table]
+    lines: list[str] = []
+    for columns in _fitting(table, width):
+        lines += [""] if lines else []
+        lines += [_line(line, columns) for line in table]
     if not everything and (said := same(comparison)):
         lines += ["", f"{said}; see them with --all"]
     for curve in curves:
         lines += ["", *_plot(curve, ids, width)]
     return "\n".join(lines)
+
+
+def _fitting(table: Sequence[Sequence[str]], width: int) -> Iterator[dict[int, int]]:
+    """Yield which columns stand side by side, each with its width: the names, and as many runs as fit, two at least."""
+    columns = range(len(table[0]))
+    names, *widths = (max(len(line[column]) for line in table if len(line) > column) for column in columns)
+    block, left = {0: names}, width - names
+    for column, wide in enumerate(widths, 1):
+        if len(block) > 2 and left < wide + 2:
+            yield block
+            block, left = {0: names}, width - names
+        block[column] = wide
+        left -= wide + 2
+    yield block
+
+
+def _line(cells: Sequence[str], columns: Mapping[int, int]) -> str:
+    return "  ".join(cells[column].ljust(wide) for column, wide in columns.items() if column < len(cells)).rstrip()
 
 
 def markdown(comparison: Comparison, curves: Sequence[Curve], *, everything: bool) -> str:

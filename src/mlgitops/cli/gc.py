@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,7 +45,8 @@ def runs(
         bool, typer.Option("--without-registry", help="No registry names these runs, so none is asked.")
     ] = False,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+        str | None,
+        typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
     ] = None,
     yes: Yes = False,
     output: OutputOption = Output.table,
@@ -56,17 +56,15 @@ def runs(
     Runs that still write, and runs that a version on any branch, an open pull request or a reserved
     number names (or whose model one names), stay whatever is asked.
     """
-    from mlgitops import tracking
     from mlgitops.bot import cleaning
     from mlgitops.bot.named import Named
 
-    place = root or tracking.root()
     policy = cleaning.Policy(filter_string, cleaning.age(older_than) if older_than else 0.0, keep_last)
     named = Named(frozenset(), frozenset()) if without_registry else _named(())
-    found = cleaning.plan(place, policy, named)
+    found = cleaning.plan(root, policy, named)
     if output is Output.table:
-        _show_runs(found)
-    spared = cleaning.remove(place, found.going) if yes else ()
+        _show_runs(found, root)
+    spared = cleaning.remove(root, found.going) if yes else ()
     if output is Output.json:
         staying = {str(why): [run.id for run in kept] for why, kept in found.staying.items()}
         _emit({"going": [run.id for run in found.going], "staying": staying}, spared, done=yes)
@@ -116,7 +114,7 @@ def _named(also: Iterable[str]) -> Named:
     return named(open_context(), also)
 
 
-def _show_runs(found: Cleaning) -> None:
+def _show_runs(found: Cleaning, root: str | None) -> None:
     from mlgitops.bot import cleaning
     from mlgitops.cli import grid
 
@@ -124,7 +122,7 @@ def _show_runs(found: Cleaning) -> None:
     rows = [
         [run.id, run.started_at[:10], run.status, grid.shown(f"{run.experiment}/{run.name}"), _bytes(size)]
         for run in found.going[:_MOST]
-        for size in [cleaning.size(run.folder)]
+        for size in [cleaning.size(root, run)]
     ]
     if rows:
         grid.show(headings, rows)

@@ -138,3 +138,31 @@ def test_a_chart_keeps_peaks_and_breaks_lines_where_values_are_not_finite() -> N
     assert chart.count(",") < 2_000
     broken = svg(Curve("m", (((0, 0.0), (1, 1.0), (2, math.inf), (3, 1.0)),)))
     assert (broken.count("<polyline"), broken.count("<circle")) == (1, 1)
+
+
+def test_more_runs_than_fit_side_by_side_are_shown_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [a_run(number / 10) for number in range(1, 8)]
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = told(*runs).splitlines()
+    assert [line.split() for line in lines if line.startswith("    ") and line.split()[0] in runs] == [
+        runs[0:3],
+        runs[3:6],
+        runs[6:7],
+    ]
+    assert [line.split()[1:] for line in lines if line.startswith("  rate ")] == [
+        ["0.1", "0.2", "0.3"],
+        ["0.4", "0.5", "0.6"],
+        ["0.7"],
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+def test_missing_metrics_nan_and_contexts_are_shown_as_they_are() -> None:
+    with mlgitops.start_run("first") as first:
+        mlgitops.log_metric("loss", math.nan)
+        mlgitops.log_metric("loss", 0.5, context={"subset": "val"})
+    with mlgitops.start_run("second") as second:
+        mlgitops.log_metric("loss", math.nan)
+    lines = [line.split() for line in told(first.id, second.id).splitlines()]
+    assert ["loss{subset=val}", "0.5", "-"] in lines
+    assert "loss" not in [line[0] for line in lines if line]  # NaN in both is no difference
