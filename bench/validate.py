@@ -1,7 +1,8 @@
 """Validating a registry of 10,000 versions: never seen before, and unchanged since the last time.
 
 Every figure is one ``mlgitops validate`` in a fresh process, on a work tree that git made, with
-a cache of its own. Memory is the peak of the largest process.
+a cache of its own. Memory is the peak of the largest process. ``cold_cpu_seconds_10k`` is what all
+its processes computed, user and system: it says more than the wall clock when the machine does other work.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import Metric
@@ -19,8 +21,16 @@ PATIENCE = 600.0
 MIB = 1024  # what the kernel counts in
 
 
-def _validate(folder: Path, cache: Path) -> tuple[float, float]:
-    """Validate once; return the seconds that it took and the peak of its memory in MiB."""
+@dataclass(frozen=True)
+class Cost:
+    """What one validation took: seconds by the clock and of computing, and the peak of its memory in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def _validate(folder: Path, cache: Path) -> Cost:
     environment = os.environ | {"MLGITOPS_CACHE_DIR": str(cache)}
     command = [str(Path(sys.prefix) / "bin" / "mlgitops"), "validate", str(folder)]
     began = time.monotonic()
@@ -33,27 +43,23 @@ def _validate(folder: Path, cache: Path) -> tuple[float, float]:
     took = time.monotonic() - began
     if process.returncode or "no problems" not in told:
         raise RuntimeError(f"a sound registry was refused: {told[-2000:]}")
-    return took, used.ru_maxrss / MIB
+    return Cost(took, used.ru_utime + used.ru_stime, used.ru_maxrss / MIB)
 
 
-def _cold() -> float:
+def _cold() -> Cost:
     with scratch() as cache:
-        return _validate(checkout(VERSIONS), cache)[0]
+        return _validate(checkout(VERSIONS), cache)
 
 
 def _warm() -> float:
     with scratch() as cache:
         _validate(checkout(VERSIONS), cache)
-        return _validate(checkout(VERSIONS), cache)[0]
-
-
-def _memory() -> float:
-    with scratch() as cache:
-        return _validate(checkout(VERSIONS), cache)[1]
+        return _validate(checkout(VERSIONS), cache).wall
 
 
 METRICS = (
-    Metric("cold_seconds_10k", "s", "lower", _cold, goal="<=5"),
+    Metric("cold_seconds_10k", "s", "lower", lambda: _cold().wall, goal="<=5"),
+    Metric("cold_cpu_seconds_10k", "s", "lower", lambda: _cold().cpu),
     Metric("warm_seconds_10k", "s", "lower", _warm, goal="<=0.5"),
-    Metric("memory_mib", "MiB", "lower", _memory, goal="<=300", rounds=(3, 1)),
+    Metric("memory_mib", "MiB", "lower", lambda: _cold().memory, goal="<=300", rounds=(3, 1)),
 )
