@@ -9,7 +9,7 @@ from mlgitops.errors import InvalidError
 from mlgitops.registry import documents, plain
 
 # Pieces of which YAML is made, the troublesome ones among them.
-SCALARS = ["1", "0x1f", "1e3", ".inf", "010", "yes", "null", "~", '"x"', "'y'", "é"]
+SCALARS = ["1", "0x1f", "0x_", "0o_", "-0b_1", "1e3", ".inf", "010", "yes", "null", "~", '"x"', "'y'", "é"]
 MARKS = ["a: ", "b: ", "- ", "? ", ": ", "{", "}", "[", "]", ", ", "\n", "  ", "\t", "|\n", "#c\n"]
 RARE = ["&n ", "*n", "<<: ", "!!str ", "---\n", "...\n", "\ufeff"]
 PIECES = st.sampled_from([*SCALARS, *MARKS, *RARE])
