@@ -32,7 +32,7 @@ def tree(stand: Stand, **spec: object) -> Tree:
     for resource, environment in resources:
         written = replace(resource, metadata=api.Metadata(resource.metadata.name))
         document = Document(layout.path_of(written, environment) or "", api.dump(written), b"")
-        entries.append(Entry(written, document, environment))
+        entries.append(Entry(document, environment, written))
     return Tree(entries)
 
 

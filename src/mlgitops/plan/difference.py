@@ -88,7 +88,7 @@ class Plan:
 
 def diff(before: Tree, after: Tree) -> Plan:
     """Return what changes in the clusters when ``before`` becomes ``after``."""
-    return between(of_git(before), of_git(after))
+    return between(of_git(before, after), of_git(after, before))
 
 
 def between(before: State, after: State, now: datetime = WHENEVER) -> Plan:

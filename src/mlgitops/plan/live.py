@@ -82,7 +82,7 @@ class _Seen:
     @classmethod
     def of(cls, namespace: Namespace, environment: str) -> _Seen:
         entries = (
-            Entry(resource, Document("", raw, b""), environment if raw["kind"] in _OF_ENVIRONMENT else "")
+            Entry(Document("", raw, b""), environment if raw["kind"] in _OF_ENVIRONMENT else "", resource)
             for raw in namespace.ours
             if (resource := _read(raw))
         )

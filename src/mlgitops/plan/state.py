@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlgitops import api
-from mlgitops.api import DeploymentStatus, ModelDeployment, ModelOverride, ModelVersion, PromotionPolicy
+from mlgitops.api import DeploymentStatus, ModelOverride, ModelVersion, PromotionPolicy
 from mlgitops.api.deployment import RevisionReference
 from mlgitops.plan.children import children
 from mlgitops.plan.inputs import Inputs, resolve
@@ -59,8 +59,10 @@ class TreeCatalog:
 
     def __init__(self, tree: Tree, environment: str, overrides: Mapping[str, ModelOverride] | None = None) -> None:
         self._tree = tree
-        self._environment = environment
-        self._overrides = overrides or {}
+        in_git = (entry for entry in tree.entries if entry.key[0] == "ModelOverride")
+        own = (entry.resource for entry in in_git if entry.environment == environment)
+        found = {override.metadata.name: override for override in own if isinstance(override, ModelOverride)}
+        self._overrides = {**(overrides or {}), **found}
         self.model = tree.model
         self.stage = tree.stage
         self.runtimes = tree.runtimes
@@ -75,25 +77,24 @@ class TreeCatalog:
 
     def override(self, deployment: str) -> ModelOverride | None:
         """Return the ModelOverride of a deployment of this environment."""
-        entries = (entry for entry in self._tree.entries if entry.environment == self._environment)
-        found = (entry.resource for entry in entries if isinstance(entry.resource, ModelOverride))
-        wanted = (override for override in found if override.metadata.name == deployment)
-        return next(wanted, self._overrides.get(deployment))
+        return self._overrides.get(deployment)
 
 
-def of_git(tree: Tree) -> State:
-    """Return what clusters hold when they agree with a registry tree."""
+def of_git(tree: Tree, beside: Tree | None = None) -> State:
+    """Return what clusters hold when they agree with a registry tree; of the objects, what another has not alike."""
     sides = {}
-    for entry in tree.entries:
-        if isinstance(entry.resource, ModelDeployment):
-            inputs = resolve(entry.resource, TreeCatalog(tree, entry.environment), WHENEVER)
-            sides[entry.environment, entry.resource.metadata.name] = _ended(inputs)
-    return State(objects_of(tree), sides)
+    for environment in {entry.environment for entry in tree.entries if entry.key[0] == "ModelDeployment"}:
+        catalog = TreeCatalog(tree, environment)
+        for deployment in tree.deployments(environment):
+            sides[environment, deployment.metadata.name] = _ended(resolve(deployment, catalog, WHENEVER))
+    return State(objects_of(tree, beside), sides)
 
 
-def objects_of(tree: Tree) -> dict[ObjectKey, Raw]:
-    """Return every object of a registry tree as git has it."""
-    return {(entry.environment, *entry.key): api.dump(entry.resource) for entry in tree.entries}
+def objects_of(tree: Tree, beside: Tree | None = None) -> dict[ObjectKey, Raw]:
+    """Return the objects of a registry tree as git has them, but for those that stand in the other's same words."""
+    other = {(entry.environment, *entry.key): entry.document.data for entry in beside.entries} if beside else {}
+    entries = (((entry.environment, *entry.key), entry) for entry in tree.entries)
+    return {key: api.dump(entry.resource) for key, entry in entries if other.get(key) != entry.document.data}
 
 
 def _ended(inputs: Inputs) -> Side:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Final
 
 from mlgitops.api import (
@@ -58,7 +57,7 @@ def deployment(environment: str, name: str) -> str:
 
 def environment_of(path: str) -> str:
     """Return the environment that a path belongs to; empty for what all of them share."""
-    parts = PurePosixPath(path).parts
+    parts = path.split("/")
     return parts[2] if path.startswith(f"{DEPLOYMENTS}/") and len(parts) == 4 else ""
 
 

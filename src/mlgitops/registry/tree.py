@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -29,18 +28,28 @@ R = TypeVar("R", bound=Resource)
 Root = Path | tuple[Repository, str]
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """An object, its document and the environment it belongs to (empty: all of them)."""
+    """An object, its document and the environment it belongs to (empty: all of them).
 
-    resource: Resource
-    document: Document
-    environment: str
+    The typed object is made when it is first asked for: whoever promotes one model of a hundred
+    looks at a few objects of thousands.
+    """
+
+    __slots__ = ("_resource", "document", "environment", "key")
+
+    def __init__(self, document: Document, environment: str, resource: Resource | None = None) -> None:
+        self.document = document
+        self.environment = environment
+        # The kind and the name.
+        self.key: tuple[str, str] = (document.raw["kind"], document.raw["metadata"]["name"])
+        self._resource = resource
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The kind and the name."""
-        return api.kind_of(self.resource), self.resource.metadata.name
+    def resource(self) -> Resource:
+        """The object, typed."""
+        if self._resource is None:
+            self._resource = api.parse(self.document.raw)
+        return self._resource
 
 
 class Tree:
@@ -54,13 +63,13 @@ class Tree:
         self.problems = tuple(problems)
         self.unread = frozenset(problem.file for problem in self.problems)
         self._entries: dict[tuple[str, str], Entry] = {}
-        self._kinds: dict[str, list[Resource]] = {}
+        self._kinds: dict[str, list[Entry]] = {}
         for entry in self.entries:
             if self._entries.setdefault(entry.key, entry) is entry:
-                self._kinds.setdefault(entry.key[0], []).append(entry.resource)
-        self._versions: dict[str, list[ModelVersion]] = {}
-        for version in self.all(ModelVersion):
-            self._versions.setdefault(version.spec.model_ref.name, []).append(version)
+                self._kinds.setdefault(entry.key[0], []).append(entry)
+        self._versions: dict[str, list[Entry]] = {}
+        for entry in self._kinds.get(ModelVersion.__name__, ()):
+            self._versions.setdefault(entry.document.raw["spec"]["modelRef"]["name"], []).append(entry)
 
     def entry(self, kind: str, name: str) -> Entry | None:
         """Return the entry of an object, or None."""
@@ -73,7 +82,7 @@ class Tree:
 
     def all(self, cls: type[R]) -> Iterator[R]:
         """Yield every object of a kind."""
-        return (cast("R", resource) for resource in self._kinds.get(cls.__name__, ()))
+        return (cast("R", entry.resource) for entry in self._kinds.get(cls.__name__, ()))
 
     def model(self, name: str) -> Model | None:
         """Return a Model, or None."""
@@ -85,7 +94,8 @@ class Tree:
 
     def versions(self, model: str) -> tuple[ModelVersion, ...]:
         """Return a model's versions, the lowest number first."""
-        return tuple(sorted(self._versions.get(model, ()), key=lambda version: int(version.spec.version)))
+        found = (cast("ModelVersion", entry.resource) for entry in self._versions.get(model, ()))
+        return tuple(sorted(found, key=lambda version: int(version.spec.version)))
 
     def stage(self, model: str, stage: str) -> ModelStage | None:
         """Return what fills a model's stage, or None."""
@@ -102,9 +112,9 @@ class Tree:
     def deployments(self, environment: str | None = None) -> tuple[ModelDeployment, ...]:
         """Return the ModelDeployments of one environment, or of all."""
         return tuple(
-            entry.resource
+            cast("ModelDeployment", entry.resource)
             for entry in self.entries
-            if isinstance(entry.resource, ModelDeployment) and environment in (None, entry.environment)
+            if entry.key[0] == ModelDeployment.__name__ and environment in (None, entry.environment)
         )
 
     @property
@@ -160,7 +170,7 @@ def read_files(files: Mapping[str, bytes]) -> Tree:
     wanted = {path: files[path] for path in sorted(files) if path.endswith(layout.SUFFIXES)}
     for judged in reading.judge(wanted):
         if isinstance(judged, Document):
-            entries.append(Entry(api.parse(judged.raw), judged, layout.environment_of(judged.file)))
+            entries.append(Entry(judged, layout.environment_of(judged.file)))
         else:
             problems.extend(judged)
     return Tree(entries, problems)
