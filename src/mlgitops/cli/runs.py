@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,7 @@ def runs(
         found: tuple[RunRecord, ...] = (records.read(run),)
     elif isinstance(records, FolderRecords):
         found = tracking.list_runs(records.folder, limit)
+        _tell_unreadable(records.folder, limit)
     else:
         found = search_runs(limit=limit, root=root)
     if output is Output.json:
@@ -53,6 +55,14 @@ def runs(
         typer.echo(page(found[0]))
     else:
         print_table(found)
+
+
+def _tell_unreadable(root: Path, newest: int) -> None:
+    from mlgitops.bot.inert import plain
+    from mlgitops.tracking.records import unreadable
+
+    for why in unreadable(root, newest).values():
+        typer.echo(f"left out: {plain(why, 400)}", err=True)
 
 
 def to_json(record: RunRecord) -> dict[str, Any]:

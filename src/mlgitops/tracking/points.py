@@ -13,11 +13,13 @@ import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlgitops.tracking import series
 
+LONGEST_LINE = 64 << 20  # bytes; a file made by hand may claim to be one line of any size
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -66,14 +68,18 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def raw_lines(path: Path, start: int = 0) -> Iterator[bytes]:
-    """Yield the whole lines of a plain file from an offset on, each with its line feed."""
+    """Yield the whole lines of a plain file from an offset on, each with its line feed.
+
+    A last line without its line feed was torn, and no writer of ours makes one of ``LONGEST_LINE`` bytes;
+    reading ends there.
+    """
     try:
         descriptor = open_plain(path)
     except OSError:
         return
     with os.fdopen(descriptor, "rb") as file:
         file.seek(start)
-        for line in file:
+        for line in iter(partial(file.readline, LONGEST_LINE), b""):
             if not line.endswith(b"\n"):
                 return
             yield line

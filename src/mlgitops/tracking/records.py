@@ -123,6 +123,19 @@ def list_runs(root: Path, limit: int | None = None) -> tuple[RunRecord, ...]:
     return tuple(found)
 
 
+def unreadable(root: Path, newest: int | None = None) -> dict[str, str]:
+    """Return why some of the (so many newest) runs below a root cannot be read; a start that was cut short is none."""
+    found = {}
+    for run_id in sorted(_run_ids(root), reverse=True)[:newest]:
+        try:
+            read_head(root / "runs" / run_id)
+        except NotFoundError:
+            continue
+        except InputError as error:
+            found[run_id] = str(error)
+    return found
+
+
 def _record(
     raw: Mapping[str, Any],
     status: str,

@@ -108,3 +108,9 @@ def test_the_list_says_what_is_not_known_of_the_code(run: tracking.Run) -> None:
     assert "pending" not in told("runs") and "lost" not in told("runs")
     (run.folder / "capture.json").unlink()
     assert "lost" in told("runs")
+
+
+def test_the_list_names_what_it_leaves_out(run: tracking.Run) -> None:
+    (run.folder / "run.json").write_text('{"format": 2}')
+    done = CliRunner().invoke(app, ["runs"])
+    assert "is of format 2, known is 1; update mlgitops" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from mlgitops import tracking
 from mlgitops.errors import InputError, NotFoundError
+from mlgitops.tracking.records import unreadable
 
 RUN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 DIGEST = "sha256:" + "0" * 64
@@ -117,6 +118,21 @@ def test_a_run_json_that_cannot_be_read_is_an_input_error_and_hides_no_other_run
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
     with pytest.raises(InputError, match="update mlgitops"):
         write(folder, format=2)
+
+
+def test_what_cannot_be_read_is_named_and_a_start_that_was_cut_short_is_not(root: Path, folder: Path) -> None:
+    (root / "runs" / "01ARZ3NDEKTSV4RRFFQ69G5FAW").mkdir()
+    (folder / "run.json").write_text('{"format": 2}')
+    ((run_id, why),) = unreadable(root).items()
+    assert run_id == RUN
+    assert "update mlgitops" in why
+
+
+def test_a_file_that_claims_to_be_one_endless_line_takes_no_memory(folder: Path) -> None:
+    write(folder, {"metric": "good", "value": 1.0, "step": 0, "time": 0.0})
+    with (folder / "w-host-1-00.jsonl").open("ab") as file:
+        file.truncate(1 << 40)  # a hole, which takes no disk either
+    assert set(tracking.read(folder).metrics) == {"good"}
 
 
 def test_a_folder_without_run_json_is_no_record(folder: Path) -> None:
