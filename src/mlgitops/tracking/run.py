@@ -79,6 +79,7 @@ class Run(Attachments):
         self._steps: dict[str, count[int]] = {}
         self._floor = 0  # the first step of a series that is not remembered
         self._prefixes: dict[str, str] = {}
+        self._series: dict[object, str] = {}  # by name and context as they were given
 
     @property
     def status(self) -> str:
@@ -289,10 +290,15 @@ class Run(Attachments):
 
     def _in_context(self, name: str, context: Mapping[str, object] | str) -> str:
         """Return the series of a metric in a context, its encoding being remembered."""
-        given = series.context_of(context)
-        known = series.key(str(name), given)
-        if known not in self._prefixes:
+        asked = (name, type(context), str(context))  # its text, because values may be equal, or not hashable
+        known = self._series.get(asked)
+        if known is None or known not in self._prefixes:
+            given = series.context_of(context)
+            known = series.key(str(name), given)
             self._remember(known, f'{{"metric":{quoted(str(name))},"context":{dumps(given)},"value":')
+            if len(self._series) >= _MOST_PREFIXES:
+                self._series.clear()
+            self._series[asked] = known
         return known
 
     def _prefix(self, name: str) -> str:

@@ -46,6 +46,17 @@ def test_other_braces_are_part_of_the_name(text: str) -> None:
     assert series.split(text) == (text, {})
 
 
+def test_values_of_a_context_are_told_apart_by_their_text(root: Path) -> None:
+    with mlgitops.start_run() as run:
+        for value in (1, True, 1.0, [1], "1"):
+            mlgitops.log_metric("loss", 1.0, context={"fold": value})
+        mlgitops.log_metric("loss", 1.0, context="{'fold': 1}")
+    record = tracking.read(run.folder)
+    assert {series.split(name)[1].get("fold") for name in record.metrics} == {"1", "True", "1.0", "[1]", None}
+    assert record.metrics["loss{fold=1}"].count == 2
+    assert record.problems == ()
+
+
 def test_a_context_that_is_no_text_is_damage(root: Path) -> None:
     with mlgitops.start_run() as run:
         (lines,) = run.folder.glob("w-*.jsonl")
