@@ -38,6 +38,8 @@ def _run(who: str, job: str, folder: Path, *arguments: str) -> float:
     )
     if done.returncode:
         raise RuntimeError(f"{who} {job}: {done.stderr[-2000:]}")
+    if job == "search":
+        print(f"{who}: {done.stderr.splitlines()[-1]}", file=sys.stderr, flush=True)
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 

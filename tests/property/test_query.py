@@ -367,6 +367,42 @@ def test_whatever_is_done_to_a_live_record_the_index_says_what_reading_it_says(
             assert [in_order(run) for run in search_runs(root=top)] == wanted
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "last", "path", "a"]), inner),
+    max_leaves=6,
+)
+RUN_KEYS = (
+    *("name", "experiment", "status", "started_at", "finished_at", "params", "metrics", "tags", "datasets", "models"),
+    *("media", "seeds", "problems", "parent", "group", "resumed_at", "damaged"),
+)
+hostile = st.fixed_dictionaries(
+    {"format": st.just(1)},
+    optional=dict.fromkeys(RUN_KEYS, json_values) | {"status": st.sampled_from(["finished", "failed", "x", 5])},
+)
+captures = st.fixed_dictionaries(
+    {"format": st.just(1)},
+    optional=dict.fromkeys(("code", "entry_point", "python", "host", "gpus", "argv", "cpus", "memory"), json_values),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(run=hostile, capture=captures | json_values, remark=json_values, asked=questions)
+def test_a_record_with_anything_in_it_is_searched_as_it_is_read(
+    run: object, capture: object, remark: object, asked: Asked, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    top = tmp_path_factory.mktemp("hostile")
+    folder = top / "runs" / f"01{0:024d}"
+    (folder / "meta").mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "capture.json").write_text(json.dumps(capture))
+    (folder / "meta" / f"01{0:024d}.json").write_text(json.dumps(remark))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLGITOPS_CACHE_DIR", str(top / "cache"))
+        assert [in_order(found) for found in search_runs(root=top)] == [in_order(r) for r in tracking.list_runs(top)]
+        search_runs(asked.text, order_by=["started_at", "params.a desc"], root=top).to_arrow()
+
+
 def do(step: bytes | str, folder: Path, first: Path, header: bytes, number: int) -> None:
     if isinstance(step, bytes):
         with first.open("ab") as file:

@@ -16,7 +16,7 @@ import re
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,8 +190,3 @@ def _each(names: Iterable[str], work: Any) -> None:
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="index") as pool:
         for _ in pool.map(work, names):
             pass
-
-
-def sources(shards: Sequence[Shard]) -> str:
-    """Say of which roots an index is, and how old each shard is."""
-    return ", ".join(f"{shard.source} ({shard.made_at[:16].replace('T', ' ')} UTC)" for shard in shards)
