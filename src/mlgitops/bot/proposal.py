@@ -30,6 +30,7 @@ from mlgitops.errors import InputError
 from mlgitops.registry import schema
 from mlgitops.tracking import LoggedModel, RunRecord
 from mlgitops.tracking.remote import Pushed
+from mlgitops.tracking.series import SYSTEM
 
 LARGEST = 64 * 1024  # bytes of an inbox branch's run.json
 UNNUMBERED = "1"  # a ModelVersion is not valid without a number; this one is replaced when one is reserved
@@ -65,11 +66,12 @@ def from_run(record: RunRecord, logged: LoggedModel, pushed: Pushed, model: str)
         datasets=tuple(
             Dataset(name=found.name, digest=found.digest, context=found.context, rows=found.rows)
             for found in record.datasets
+            if found.digest  # a digest that was never made names no data
         ),
         metrics=tuple(
             Metric(name=name, value=repr(summary.last))
             for name, summary in sorted(record.metrics.items())
-            if math.isfinite(summary.last)
+            if math.isfinite(summary.last) and not name.startswith(SYSTEM)
         ),
         params=tuple(Param(name, str(value)) for name, value in sorted(record.params.items())),
         environment=Environment(

@@ -19,10 +19,10 @@ from pathlib import Path
 from mlgitops.errors import MlgitopsError
 from mlgitops.tracking import hardware, records
 from mlgitops.tracking.query.parser import milliseconds
+from mlgitops.tracking.series import SYSTEM
 from mlgitops.tracking.writer import HELPER, Writer
 
 WATCH_EVERY = 1.0  # seconds between looks whether the parent lives
-PREFIX = "system/"
 
 
 class Sampler:
@@ -55,7 +55,7 @@ class Sampler:
         }
         step = int(now - self._started)
         lines = (
-            json.dumps({"metric": f"{PREFIX}{name}", "value": float(value), "step": step, "time": now})
+            json.dumps({"metric": f"{SYSTEM}{name}", "value": float(value), "step": step, "time": now})
             for name, value in found.items()
         )
         self._writer.write("".join(f"{line}\n" for line in lines).encode())

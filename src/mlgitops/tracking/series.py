@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from json import dumps, loads
 
+SYSTEM = "system/"  # what metrics of the machine begin with, which say nothing about a model
 _PLAIN = r"[A-Za-z0-9._/-]+"
 _PART = rf'({_PLAIN}|"(?:[^"\\]|\\.)*")=({_PLAIN}|"(?:[^"\\]|\\.)*")'
 _SERIES = rf"(.*)\{{({_PART}(?:,{_PART})*)\}}"
