@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import autolog
 import environments
 from harness import Measure, Metric
 
@@ -187,4 +188,5 @@ METRICS = (
         goal="<=0",
         rounds=(4, 1),
     ),
+    *autolog.METRICS,
 )

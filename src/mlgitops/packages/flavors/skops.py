@@ -64,14 +64,15 @@ def write(
         data = archive.normalise(skops_io.dumps(model))
     except TypeError as error:  # skops' UnsupportedTypeException is one
         raise InputError(f"{type(model).__name__} cannot be kept by skops: {error}") from error
-    required = required_types(data)
+    used = set(skops_io.get_untrusted_types(data=data))  # walks the whole archive, so once
+    required = tuple(sorted(used - shipped_types()))
     _refuse(required, trusted_types, "the model")
     write_atomic(file, data)
     flavors = {
         "sklearn": {
             "pickled_model": file.name,
             "serialization_format": "skops",
-            "skops_trusted_types": sorted({*shipped_used(data), *required}),
+            "skops_trusted_types": sorted(used),
             "sklearn_version": version("scikit-learn"),
             "code": None,
         },
@@ -79,11 +80,6 @@ def write(
     }
     extra = ("pandas",) if arrangement == "frame" else ()
     return Written(found, {"arrangement": arrangement}, flavors, required, extra)
-
-
-def shipped_used(data: bytes) -> tuple[str, ...]:
-    """Return the types of our list that an archive uses beyond those that skops trusts by itself."""
-    return tuple(sorted(set(skops_io.get_untrusted_types(data=data)) & shipped_types()))
 
 
 def open_package(package: Package, trusted_types: Sequence[str]) -> Opened:

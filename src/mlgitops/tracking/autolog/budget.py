@@ -1,19 +1,22 @@
 """How much of the user's time autologging may take: 2 % of the fit, and at least 200 ms.
 
-What it does before a fit counts too. Work whose cost grows with the data is done on as many
-rows as fit: the rows are taken evenly, so that the same fit always takes the same ones.
+What it does before a fit counts too; what a process imports once does not. Work whose cost
+grows with the data is done on as many rows as there is time for: they are taken evenly, so
+that the same rows stand for the same data.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 LEAST = 0.2  # seconds
 SHARE = 0.02  # of the fit
-FIRST_ROWS = 256
+FIRST_ROWS = 16  # a single row can take milliseconds
 GROWTH = 8
+CAUTION = 1.5  # times what is expected
 
 Answer = TypeVar("Answer")
 
@@ -48,22 +51,32 @@ class Budget:
         now = time.perf_counter()
         return self._allowed - self._spent - (now - self._since if self._since is not None else 0.0)
 
+    @contextlib.contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Do what a process does once."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent -= time.perf_counter() - began
+
     def grow(self, rows: int, work: Callable[[int], Answer]) -> tuple[Answer, int] | None:
         """Do work on a few rows, then on more as long as that fits; return the last answer and its rows.
 
-        Work is taken to cost at most so many times more as it has rows more. None when not
-        even a few rows fit, which is known only for a budget that is spent.
+        None when the budget is spent, or there are no rows.
         """
         if self.lifted:
             return work(rows), rows
         if self.left <= 0 or not rows:
             return None
-        number = min(rows, FIRST_ROWS)
+        number, before = min(rows, FIRST_ROWS), (0, 0.0)
         while True:
             began = time.perf_counter()
             answer = work(number)
             took = time.perf_counter() - began
             more = min(rows, number * GROWTH)
-            if number == rows or took * more / number > self.left:
+            # From two measurements it is seen which part grows with the rows; from one, all is taken to.
+            per_row = max(0.0, took - before[1]) / (number - before[0])
+            if number == rows or CAUTION * (took + per_row * (more - number)) > self.left:
                 return answer, number
-            number = more
+            number, before = more, (number, took)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +13,8 @@ import numpy as np
 from mlgitops.errors import InputError
 from mlgitops.tracking.autolog.fits import LIFT, Fit
 
-# Careful guesses of what digesting takes; guessing too high leaves out, and says so.
-_NUMBERS_PER_SECOND = 40e6  # eight bytes each
-_TEXTS_PER_SECOND = 0.5e6
+_TEXTS_PER_SECOND = 0.5e6  # a careful guess; bytes are measured
+_MEASURED_BYTES = 1 << 20
 _BEFORE = 0.1  # seconds that digesting may take before a fit: half of the least budget
 _EXAMPLE_ROWS = 5
 
@@ -83,10 +85,20 @@ def head(rows: Any) -> Any:
 def _digest_seconds(part: Any) -> float:
     size = getattr(part, "size", None)
     values = int(size) if isinstance(size, int | np.integer) else count(part) or 0
-    columns = getattr(part, "dtypes", getattr(part, "dtype", None))
-    kinds = list(columns) if hasattr(part, "columns") and columns is not None else [columns]
-    plain = all(isinstance(kind, np.dtype) and not kind.hasobject for kind in kinds)
-    return values / (_NUMBERS_PER_SECOND if plain else _TEXTS_PER_SECOND)
+    kinds: list[Any] = list(part.dtypes) if hasattr(part, "columns") else [getattr(part, "dtype", None)]
+    widths = [kind.itemsize for kind in kinds if isinstance(kind, np.dtype) and not kind.hasobject]
+    if not widths or len(widths) < len(kinds):
+        return values / _TEXTS_PER_SECOND
+    return float(values * max(widths) / _bytes_per_second())
+
+
+@functools.cache
+def _bytes_per_second() -> float:
+    """Return how fast this machine digests, which differs by a factor of ten."""
+    content = bytes(_MEASURED_BYTES)
+    began = time.perf_counter()
+    hashlib.sha256(content).digest()
+    return _MEASURED_BYTES / (time.perf_counter() - began)
 
 
 def _plain(data: Any) -> Any:

@@ -52,10 +52,10 @@ class EstimatorFit(Observer):
         self.log_data.after(fit)
 
     def log_model(self, fit: Fit, estimator: Any) -> None:
-        """Log a fitted estimator: its scores on the training data, and itself."""
+        """Log a fitted estimator: itself, and with the time that is left its scores on the training data."""
         twin = models.Twin.of(estimator)
-        log_scores(fit, twin.model, self.rows, self.truth, self.arguments.get("sample_weight"))
         models.log(fit, twin, data.head(self.rows))
+        log_scores(fit, twin.model, self.rows, self.truth, self.arguments.get("sample_weight"))
 
 
 def log_scores(fit: Fit, estimator: Any, rows: Any, truth: Any, weights: Any) -> None:

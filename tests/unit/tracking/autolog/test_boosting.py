@@ -41,7 +41,7 @@ def test_lightgbm_train_logs_each_round_the_early_stop_and_the_booster_and_chang
         return lightgbm.train(params, data, 50, [valid], ["test"], callbacks=callbacks), told
 
     booster, told = train()
-    mlgitops.autolog("lightgbm", log_models=True)
+    mlgitops.autolog("lightgbm", full=True)
     again, told_again = train()
     assert (again.model_to_string(), told_again) == (booster.model_to_string(), told)
     record = runs()["lightgbm"]
@@ -60,7 +60,7 @@ def test_a_lightgbm_estimator_is_one_run_with_rounds_and_scores_and_stays_the_sa
         return model.fit(X, Y, eval_X=X, eval_y=Y)
 
     without = train()
-    mlgitops.autolog(log_models=True)
+    mlgitops.autolog(full=True)
     with_it = train()
     assert pickle.dumps(with_it) == pickle.dumps(without)
     (record,) = runs().values()
@@ -78,7 +78,7 @@ def test_a_catboost_model_is_one_run_with_rounds_and_what_it_decided(pooled: boo
         return model.fit(*data, eval_set=(X[::3], Y[::3]))
 
     without = train()
-    mlgitops.autolog(log_models=True)
+    mlgitops.autolog(full=True)
     with_it = train()
     assert with_it.get_leaf_values().tobytes() == without.get_leaf_values().tobytes()
     assert with_it.evals_result_ == without.evals_result_
@@ -95,7 +95,7 @@ def test_a_catboost_model_is_one_run_with_rounds_and_what_it_decided(pooled: boo
 
 
 def test_catboost_train_is_a_run_too(runs: Runs) -> None:
-    mlgitops.autolog("catboost", log_models=False)
+    mlgitops.autolog("catboost", log_models=False, full=True)
     catboost.train(catboost.Pool(X, Y), {**QUIET, "loss_function": "MultiClass"}, iterations=2)
     (record,) = runs().values()
     assert record.metrics["learn-MultiClass"].count == 2

@@ -61,7 +61,7 @@ def both(train: Callable[[], Any]) -> tuple[Any, Any]:
     found = []
     for on in (False, True):
         if on:
-            mlgitops.autolog()
+            mlgitops.autolog(full=True)
         np.random.seed(7)
         random.seed(7)
         with warnings.catch_warnings(record=True) as warned:
@@ -91,13 +91,14 @@ def test_an_estimator_is_the_same_to_the_last_bit(estimator: Any, root: Path) ->
     assert [record.status for record in tracking.list_runs(root)] == ["finished"]
 
 
+@pytest.mark.timeout(900)  # twice 300 fits
 def test_every_public_estimator_of_scikit_learn_is_the_same_to_the_last_bit() -> None:
     def train() -> dict[str, list[bytes]]:
         return {name: [state_of(one) for one in made] for name, made in all_estimators.fitted()}
 
     without = train()
     with mlgitops.start_run():
-        mlgitops.autolog(log_models=False)
+        mlgitops.autolog(log_models=False, full=True)
         with_it = train()
     assert [name for name in without if with_it[name] != without[name]] == []
     assert len(without) > 150
@@ -195,7 +196,7 @@ def test_what_goes_wrong_in_autologging_stays_there(
             return super().get_params(deep)
 
     monkeypatch.delenv("MLGITOPS_STRICT")
-    mlgitops.autolog()
+    mlgitops.autolog(full=True)
     model = Strange(max_iter=1000).fit(X, Y)
     assert model.score(X, Y) > 0.9
     assert "training goes on" in capfd.readouterr().err

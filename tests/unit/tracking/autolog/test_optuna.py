@@ -42,7 +42,7 @@ def by_name(root: Path) -> dict[str, tracking.RunRecord]:
 
 def test_a_study_is_a_run_and_each_trial_a_run_of_its_own(root: Path) -> None:
     without = study_of(lambda trial: trial.suggest_float("x", -5, 5) ** 2)
-    mlgitops.autolog("optuna")
+    mlgitops.autolog("optuna", full=True)
     study = study_of(parabola)
     records = by_name(root)
     assert set(records) == {"parabola", "trial-0", "trial-1", "trial-2", "trial-3"}
@@ -66,7 +66,7 @@ def test_a_study_is_a_run_and_each_trial_a_run_of_its_own(root: Path) -> None:
 
 
 def test_a_trial_that_fails_says_so_and_the_error_is_the_users(root: Path) -> None:
-    mlgitops.autolog("optuna")
+    mlgitops.autolog("optuna", full=True)
 
     def broken(trial: optuna.Trial) -> float:
         raise ZeroDivisionError("today")
@@ -85,7 +85,7 @@ def test_trials_in_threads_keep_apart_and_their_fits_are_theirs(root: Path) -> N
         c = trial.suggest_float("C", 0.1, 10)
         return float(LogisticRegression(C=c, max_iter=1000).fit(X, Y).score(X, Y))
 
-    mlgitops.autolog(log_models=False)
+    mlgitops.autolog(log_models=False, full=True)
     study = study_of(fits, n_jobs=2)
     records = by_name(root)
     assert len(records) == 5

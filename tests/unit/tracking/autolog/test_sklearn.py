@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from joblib import parallel_config
 from scipy import sparse
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import mlgitops
 from mlgitops import packages, tracking
+from mlgitops.tracking.autolog import budget
 from mlgitops.tracking.datasets import of_value
 from unit.tracking.autolog.conftest import Runs
 
@@ -35,7 +36,7 @@ def only(runs: Runs) -> tracking.RunRecord:
 
 
 def test_a_classifier_is_a_run_with_parameters_scores_data_and_a_model_that_answers(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=True)
+    mlgitops.autolog("sklearn", full=True)
     model = LogisticRegression(C=0.5, max_iter=1000).fit(X, Y)
     record = only(runs)
     assert (record.name, record.status) == ("LogisticRegression", "finished")
@@ -60,7 +61,7 @@ def test_a_classifier_is_a_run_with_parameters_scores_data_and_a_model_that_answ
 
 
 def test_a_regressor_has_the_errors_that_mlflow_names(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=False)
+    mlgitops.autolog("sklearn", log_models=False, full=True)
     LinearRegression().fit(*load_diabetes(return_X_y=True, as_frame=True))
     record = only(runs)
     names = ("mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r2_score", "score")
@@ -69,7 +70,7 @@ def test_a_regressor_has_the_errors_that_mlflow_names(runs: Runs) -> None:
 
 
 def test_a_fit_logs_into_the_active_run_and_leaves_it_open(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=False)
+    mlgitops.autolog("sklearn", log_models=False, full=True)
     with mlgitops.start_run("mine") as run:
         KMeans(2, random_state=0).fit_predict(X)
         assert run.status == "running"
@@ -81,7 +82,7 @@ def test_a_fit_logs_into_the_active_run_and_leaves_it_open(runs: Runs) -> None:
 
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
 def test_only_the_outermost_fit_is_a_run(backend: str, runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=False)
+    mlgitops.autolog("sklearn", log_models=False, full=True)
     inner = [("tree", DecisionTreeClassifier()), ("forest", RandomForestClassifier(2))]
     with parallel_config(backend):
         VotingClassifier(inner, n_jobs=2).fit(X, Y)
@@ -90,7 +91,7 @@ def test_only_the_outermost_fit_is_a_run(backend: str, runs: Runs) -> None:
 
 
 def test_a_pipeline_is_one_run_and_preparing_data_is_none(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=False)
+    mlgitops.autolog("sklearn", log_models=False, full=True)
     StandardScaler().fit_transform(X)
     make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
     record = only(runs)
@@ -101,7 +102,7 @@ def test_a_pipeline_is_one_run_and_preparing_data_is_none(runs: Runs) -> None:
 def test_threads_of_the_users_have_runs_of_their_own(root: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    mlgitops.autolog("sklearn", log_models=False)
+    mlgitops.autolog("sklearn", log_models=False, full=True)
     counts = [3, 4, 5, 6]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda count: RandomForestClassifier(count).fit(X, Y), counts))
@@ -130,7 +131,7 @@ def test_a_search_tells_the_best_parameters_and_the_table_of_candidates(runs: Ru
 
 @pytest.mark.parametrize("rows", [sparse.coo_matrix(X), X.tolist()], ids=["sparse", "list"])
 def test_rows_of_other_kinds_are_scored_and_digested_too(rows: Any, runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=True)
+    mlgitops.autolog("sklearn", full=True)
     LogisticRegression(max_iter=1000).fit(rows, Y)
     record = only(runs)
     assert record.metrics["training_accuracy_score"].last > 0.9
@@ -138,46 +139,35 @@ def test_rows_of_other_kinds_are_scored_and_digested_too(rows: Any, runs: Runs) 
     assert len(record.models) == 1
 
 
-class Slow(RegressorMixin, BaseEstimator):
-    """Fits at once and needs a while for each row that it answers."""
+class Slow(LinearRegression):
+    """Needs a tenth of a millisecond for each row that it answers, by a clock of its own."""
 
-    asked: list[int]
-
-    def fit(self, X: Any, y: Any) -> Slow:  # noqa: N803 - as scikit-learn calls it
-        return self
+    asked: ClassVar[list[int]] = []
+    clock: ClassVar[float] = 0.0
 
     def predict(self, X: Any) -> Any:  # noqa: N803 - as scikit-learn calls it
-        self.asked.append(len(X))
-        while_busy = np.zeros(400)
-        for _ in range(len(X)):
-            np.sort(while_busy + 1).sum()
-        return np.zeros(len(X))
+        Slow.asked.append(len(X))
+        Slow.clock += len(X) / 10_000
+        return super().predict(X)
 
 
 def test_scores_are_of_as_many_rows_as_fit_the_time_and_say_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlgitops.tracking.autolog import budget
-
-    class Fitted(LinearRegression):
-        def predict(self, X: Any) -> Any:  # noqa: N803 - as scikit-learn calls it
-            return Slow.predict(self, X)  # type: ignore[arg-type]
-
-    Slow.asked = Fitted.asked = []  # type: ignore[attr-defined]
-    monkeypatch.setattr(budget, "LEAST", 0.05)
     rows = np.random.RandomState(0).normal(size=(200_000, 2))
-    mlgitops.autolog("sklearn", log_models=False)
-    Fitted().fit(rows, rows[:, 0])
-    record = only(runs)
-    used = Slow.asked[-1]
-    assert 256 <= used < 200_000
-    assert record.tags["autolog.training_metrics"].startswith(f"of {used} of 200000 rows, taken evenly")
+    with monkeypatch.context() as patched:
+        patched.setattr(budget, "time", SimpleNamespace(perf_counter=lambda: Slow.clock))
+        mlgitops.autolog("sklearn", log_models=False, log_datasets=False)
+        Slow().fit(rows, rows[:, 0])
+    assert Slow.asked == [16, 128, 1024]  # the next would be 8192 rows and 0.8 of the 0.2 seconds
+    tag = only(runs).tags["autolog.training_metrics"]
+    assert tag.startswith("of 1024 of 200000 rows, taken evenly")
     Slow.asked.clear()
     mlgitops.autolog("sklearn", log_models=False, full=True)
-    Fitted().fit(rows[:5000], rows[:5000, 0])
+    Slow().fit(rows[:5000], rows[:5000, 0])
     assert Slow.asked == [5000]
 
 
 def test_a_run_that_records_nothing_costs_nothing_either(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    mlgitops.autolog("sklearn")
+    mlgitops.autolog("sklearn", full=True)
     with mlgitops.start_run(mode="disabled"):
         LogisticRegression(max_iter=1000).fit(X, Y)
     monkeypatch.setenv("MLGITOPS_DISABLED", "1")
@@ -189,9 +179,8 @@ def test_a_run_that_records_nothing_costs_nothing_either(runs: Runs, monkeypatch
 def test_a_model_that_takes_too_long_to_save_is_left_out_and_told(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from mlgitops.tracking.autolog import budget
-
     monkeypatch.setattr(budget, "LEAST", 0.0)
+    monkeypatch.setattr(budget, "SHARE", 0.0)
     mlgitops.autolog("sklearn")
     RandomForestClassifier(2).fit(X, Y)
     record = only(runs)
@@ -201,7 +190,7 @@ def test_a_model_that_takes_too_long_to_save_is_left_out_and_told(
 
 
 def test_a_model_that_cannot_be_saved_safely_is_left_out_with_the_reason(runs: Runs) -> None:
-    mlgitops.autolog("sklearn", log_models=True)
+    mlgitops.autolog("sklearn", full=True)
 
     class Local(LogisticRegression):
         pass

@@ -24,7 +24,7 @@ def test_a_fit_logs_what_its_result_says_of_itself_and_changes_nothing(runs: Run
         return sm.OLS(Y, X).fit(cov_type="HC1")
 
     without = pickle.dumps(train())
-    mlgitops.autolog("statsmodels")
+    mlgitops.autolog("statsmodels", full=True)
     result = train()
     assert pickle.dumps(result) == without
     record = runs()["OLS"]
@@ -37,13 +37,13 @@ def test_a_fit_logs_what_its_result_says_of_itself_and_changes_nothing(runs: Run
 
 
 def test_a_formula_is_a_parameter(runs: Runs) -> None:
-    mlgitops.autolog("statsmodels")
+    mlgitops.autolog("statsmodels", full=True)
     smf.logit("good ~ a", pd.DataFrame({"good": (Y > 0).astype(int), "a": X[:, 1]})).fit(disp=False)
     assert runs()["Logit"].params["formula"] == "good ~ a"
 
 
 def test_a_fit_inside_of_a_diagnostic_is_no_run(runs: Runs) -> None:
     result = sm.OLS(Y, X).fit()
-    mlgitops.autolog("statsmodels")
+    mlgitops.autolog("statsmodels", full=True)
     het_breuschpagan(result.resid, X)
     assert runs() == {}

@@ -17,7 +17,7 @@ X, Y = load_iris(return_X_y=True)
 
 
 def test_train_logs_parameters_each_round_importance_and_the_booster(runs: Runs) -> None:
-    mlgitops.autolog("xgboost", log_models=True)
+    mlgitops.autolog("xgboost", full=True)
     data = xgboost.DMatrix(X, Y)
     found: dict[str, dict[str, list[float]]] = {}
     booster = xgboost.train(
@@ -34,7 +34,7 @@ def test_train_logs_parameters_each_round_importance_and_the_booster(runs: Runs)
 
 
 def test_an_estimator_is_one_run_with_its_rounds_and_scores(runs: Runs) -> None:
-    mlgitops.autolog(log_models=True)
+    mlgitops.autolog(full=True)
     model = xgboost.XGBClassifier(n_estimators=4)
     model.fit(X, Y, eval_set=[(X, Y)], verbose=False)
     (record,) = runs().values()
@@ -47,7 +47,7 @@ def test_an_estimator_is_one_run_with_its_rounds_and_scores(runs: Runs) -> None:
 
 
 def test_inside_of_a_search_nothing_of_a_candidate_is_logged(runs: Runs) -> None:
-    mlgitops.autolog(log_models=False, max_child_runs=0)
+    mlgitops.autolog(log_models=False, max_child_runs=0, full=True)
     GridSearchCV(xgboost.XGBClassifier(n_estimators=2), {"max_depth": [1, 2]}, cv=2).fit(X, Y)
     (record,) = runs().values()
     assert record.name == "GridSearchCV"

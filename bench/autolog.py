@@ -1,0 +1,59 @@
+"""Autologging: what it adds to a training, ours and MLflow's; the worst of five estimators.
+
+Each is fitted in a process of its own by ``probes/autolog.py``, with everything at its
+default. Fits take about ten seconds, because 2 % of a shorter one is less than the 200 ms
+that autologging may always take.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import environments
+from harness import Metric
+
+PROBE = Path(__file__).parent / "probes" / "autolog.py"
+ESTIMATORS = ("LogisticRegression", "RandomForest", "k-NN", "SVC", "XGBoost")
+PATIENCE = 600.0  # seconds of one fit
+
+
+def _worst(who: str) -> float:
+    return max(_overhead(who, estimator) for estimator in ESTIMATORS)
+
+
+def _overhead(who: str, estimator: str) -> float:
+    python = sys.executable if who == "ours" else environments.python("mlflow-autolog")
+    with tempfile.TemporaryDirectory(prefix="mlgitops-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLGITOPS_", "MLFLOW_"))}
+        done = subprocess.run(
+            [str(python), str(PROBE), who, estimator],
+            cwd=folder,
+            env=kept | {"HOME": folder, "MLGITOPS_DIR": f"{folder}/.mlgitops"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    if done.returncode:
+        raise RuntimeError(f"{who} {estimator}: {done.stderr[-2000:]}")
+    figure = float(json.loads(done.stdout.splitlines()[-1]))
+    print(f"  {who} {estimator}: {figure:.2f} %", file=sys.stderr, flush=True)
+    return figure
+
+
+METRICS = (
+    Metric(
+        "autolog_overhead_percent",
+        "%",
+        "lower",
+        partial(_worst, "ours"),
+        {"mlflow": partial(_worst, "mlflow")},
+        goal="<=2",
+        rounds=(3, 1),
+    ),
+)
