@@ -107,6 +107,11 @@ def test_an_index_of_no_runs_answers_and_no_index_is_told(tmp_path: Path) -> Non
     assert names(uri, "metrics.loss > 0", order_by="params.C") == []
 
 
+def test_a_root_beside_an_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="name a root or an index, not both"):
+        names((tmp_path / "index").as_uri(), root=tmp_path)
+
+
 def test_parts_that_nobody_names_go_when_no_reader_can_be_about_to_fetch_them(tmp_path: Path) -> None:
     store = open_store((tmp_path / "index").as_uri())
     a_run(tmp_path, "first")

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from mlgitops.tracking.live import CURRENT
 from mlgitops.tracking.points import to_object
 from mlgitops.tracking.pulling import pull, read_current
 from mlgitops.tracking.query import index
+from mlgitops.tracking.query.parser import milliseconds
 from mlgitops.tracking.query.refresh import LIFE, NEVER, Watched, forget, put
 from mlgitops.tracking.query.rows import Writer
 from mlgitops.tracking.records import RunRecord
@@ -103,7 +103,7 @@ class StoreRecords:
             added = remarks.fold([self._remark(key) for key in found.added])
         except (NotFoundError, InputError):  # removed just now, or somebody else's
             return run_id, None, 0.0
-        at = _seconds(current.get("pushed_at"))
+        at = (milliseconds(str(current.get("pushed_at"))) or 0.0) / 1000
         return run_id, _record(current, added, self.folder / "runs" / run_id, at), at
 
     def _remark(self, key: str) -> dict[str, Any]:
@@ -153,10 +153,3 @@ def _record(current: Mapping[str, Any], added: remarks.Added, folder: Path, at: 
 def _status(connection: sqlite3.Connection, run_id: str) -> str:
     found = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
     return str(found[0]) if found else ""
-
-
-def _seconds(text: object) -> float:
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return 0.0

@@ -44,13 +44,15 @@ def search_runs(
 
     Raises:
         FilterError: the filter or the order cannot be understood; the message points at the column.
-        InputError: the limit is negative.
+        InputError: the limit is negative, or both a root and an index are named.
         OutsideError: the store or the team's index cannot be read (NotFoundError: there is none).
     """
     term, orders = parse_filter(filter_string), parse_order(order_by)
     if limit is not None and limit < 0:
         raise InputError(f"limit {limit} is negative; give how many runs at most, or None for all")
     if team_index is not None:
+        if root is not None:
+            raise InputError("a team's index has runs of its own roots; name a root or an index, not both")
         from mlgitops.tracking.query.team import duck, shelf
 
         return Runs(duck.search(shelf.mirror(team_index), term, orders, limit))
