@@ -36,8 +36,9 @@ def callback(run: Run) -> Any:
         def on_train_begin(self, logs: Any = None) -> None:
             """Log the optimizer with its defaults."""
             del logs
-            config = self.model.optimizer.get_config()
-            run.log_params({f"optimizer_{name}": value for name, value in config.items()})
+            optimizer = self.model.optimizer
+            run.log_params({f"optimizer_{name}": value for name, value in optimizer.get_config().items()})
+            run.log_param("optimizer_name", type(optimizer).__name__)  # its own is numbered, as "sgd_1"
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             """Log what was measured in training and validation."""
