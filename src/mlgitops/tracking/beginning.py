@@ -7,6 +7,7 @@ never both sum up and seal one record.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from json import dumps
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 
-from mlgitops.tracking import helper, locks, places, ranks, seeds
+from mlgitops.tracking import helper, locks, places, ranks
 from mlgitops.tracking.run import Run
 
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
@@ -46,7 +47,7 @@ def start(
     except OSError as error:
         run.failed("the start of the run", error)
     run.set_tags(tags or {})
-    run.log_seeds(seeds.observed())
+    _log_seeds(run)
     return run
 
 
@@ -80,7 +81,7 @@ def resume(folder: Path, *, tags: Mapping[str, object] | None = None, lock: lock
     except OSError as error:
         run.failed("going on with the run", error)
     run.set_tags(tags or {})
-    run.log_seeds(seeds.observed())
+    _log_seeds(run)
     return run
 
 
@@ -128,7 +129,7 @@ def write_experiment(root: Path, experiment: str) -> None:
     path = root / "experiments" / places.slug(experiment) / "experiment.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'{{"format":{places.FORMAT},"name":{quoted(experiment)}}}\n', "ascii")
+        path.write_bytes(f'{{"format":{places.FORMAT},"name":{quoted(experiment)}}}\n'.encode())
 
 
 def _begin(run: Run) -> None:
@@ -136,11 +137,23 @@ def _begin(run: Run) -> None:
     if run.owner_lock:
         os.pwrite(run.owner_lock.descriptor, _RESERVE, 0)
     run.writer.open()
-    # Not files.write_atomic: what it imports would be half of the time that a start takes.
+    # Not files.write_atomic, nor a text file: what they import would be half of the time that a start takes.
     new = run.folder / f".{places.RUN}"
-    new.write_text(dumps(run.head()) + "\n", "ascii")
+    new.write_bytes(f"{dumps(run.head())}\n".encode())
     new.replace(run.folder / places.RUN)
     run.helper = helper.capture(run.folder)
+
+
+def _log_seeds(run: Run) -> None:
+    if (
+        "numpy" in sys.modules
+        or "torch" in sys.modules
+        or "tensorflow" in sys.modules
+        or "PYTHONHASHSEED" in os.environ
+    ):
+        from mlgitops.tracking import seeds
+
+        run.log_seeds(seeds.observed())
 
 
 def _claim(folder: Path) -> locks.Held | None:

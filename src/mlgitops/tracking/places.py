@@ -58,7 +58,7 @@ def prepare(folder: Path) -> None:
     ignore = folder / ".gitignore"
     if not ignore.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        ignore.write_text("*\n", "ascii")
+        ignore.write_bytes(b"*\n")
         print(f"mlgitops: run records are kept in {folder}", file=sys.stderr)
 
 

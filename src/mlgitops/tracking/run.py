@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from types import TracebackType
 
-from mlgitops.tracking import helper, places, series
+from mlgitops.tracking import helper, places
 from mlgitops.tracking.attachments import Attachments
 from mlgitops.tracking.writer import MEMBER, OWNER, TornError, Writer
 
@@ -293,6 +293,8 @@ class Run(Attachments):
         asked = (name, type(context), str(context))  # its text, because values may be equal, or not hashable
         known = self._series.get(asked)
         if known is None or known not in self._prefixes:
+            from mlgitops.tracking import series
+
             given = series.context_of(context)
             known = series.key(str(name), given)
             self._remember(known, f'{{"metric":{quoted(str(name))},"context":{dumps(given)},"value":')
