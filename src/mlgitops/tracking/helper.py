@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from mlgitops.tracking import locks
 from mlgitops.tracking.places import CAPTURE, DIFF, PACKAGES
 
 PATIENCE = 20.0  # seconds that the end of a run waits for a capture
@@ -96,8 +97,9 @@ def spawn(module: str, *arguments: str) -> int:
 
         return subprocess.Popen(command, env=environment, stdin=-3, stdout=-3, stderr=-3).pid
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    closed = [(os.POSIX_SPAWN_CLOSE, held) for held in locks.descriptors()]
     # Not subprocess: its import alone would take longer than the rest of a run's start.
-    return os.posix_spawn(sys.executable, command, environment, file_actions=nothing, setpgroup=0)
+    return os.posix_spawn(sys.executable, command, environment, file_actions=[*nothing, *closed], setpgroup=0)
 
 
 def wait_for(child: int, patience: float) -> bool:

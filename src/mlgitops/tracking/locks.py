@@ -1,8 +1,9 @@
 """Advisory locks that say which processes are alive.
 
 The kernel gives a lock up however its process dies, so nothing has to be cleaned up. A forked
-child would hold its parent's locks: every descriptor that is registered here is closed in it. A
-program that is started holds them for the blink until its descriptors are closed.
+child would hold its parent's locks: every descriptor that is registered here is closed in it. So
+would a program that is started, until the kernel has closed what it need not have, which is after
+its parent goes on: whoever starts one closes ``descriptors`` in it first.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ class Held:
 
 
 _held: weakref.WeakSet[Held] = weakref.WeakSet()
+
+
+def descriptors() -> list[int]:
+    """Return what a program that is started must not hold."""
+    return [held.descriptor for held in list(_held) if held.descriptor >= 0]
 
 
 def take(descriptor: int) -> bool:
