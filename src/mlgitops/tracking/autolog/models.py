@@ -12,6 +12,7 @@ from mlgitops.tracking.autolog.fits import Fit
 
 # Guesses of what saving takes. skops writes a node for each object, which costs more than bytes do.
 _ALWAYS = 0.04  # seconds
+_SMALL = 0.1  # seconds; a model that takes less is saved even where a busy machine has used up the time
 _OBJECT_BYTES_PER_SECOND = {"skops": 33e3}  # bytes of pickle that are no array
 _BYTES_PER_SECOND = 60e6
 
@@ -57,7 +58,7 @@ def log(fit: Fit, twin: Twin, example: Any) -> None:
             chosen = choose(twin.model)
             loading.flavor(chosen)
         seconds = twin.seconds(chosen)
-        if fit.options.log_models is None and seconds > fit.budget.left:
+        if fit.options.log_models is None and seconds > max(fit.budget.left, _SMALL):
             _leave_out(
                 fit,
                 f"saving it takes about {seconds:.1f} s, which is more than 2 % of the fit; "
