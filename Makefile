@@ -16,7 +16,7 @@ UV := env VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 PHASE := .ci/phase
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check bench lint types contracts servers quick unit cluster e2e test-frameworks generate lock clean
+.PHONY: help setup demo test check bench lint types contracts servers quick unit cluster e2e test-frameworks image containers generate lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,15 @@ test-frameworks: $(VENV)/.synced ## Tests with heavy frameworks, in environments
 		KERAS_BACKEND=jax PYTHONPATH=$(CURDIR)/src $(PHASE) "tests: $$name" \
 			$$python -m pytest tests/frameworks/test_$$name.py -q --confcutdir=tests/frameworks -p no:cacheprovider $(ARGS); \
 	done
+
+containers: setup ## Tests on a real kubelet and containerd (Linux, root; installs Debian packages that are missing)
+	@test "$$(id -u)" = 0 || { echo "make containers needs root: it runs containerd and a kubelet"; exit 2; }
+	@for program in containerd runc buildah debootstrap ip gcc; do command -v $$program > /dev/null || missing=1; done; \
+		test -z "$${missing:-}" || { apt-get update --quiet=2 && apt-get install --yes --quiet=2 containerd runc \
+		containernetworking-plugins buildah debootstrap iproute2 gcc libc6-dev; }
+	@PYTHONPATH=tests $(PHASE) "kubelet and images" $(BIN)/python -m containers.images
+	@MLGITOPS_CONTAINER_RING=1 $(PHASE) "tests: containers" unshare --net -- sh -c \
+		'ip link set lo up && exec $(PYTEST) tests/containers -q $(ARGS)'
 
 bench: setup ## Measure: make bench NAME=tracking
 	@$(BIN)/python bench/run $(or $(NAME),tracking) $(ARGS)

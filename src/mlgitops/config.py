@@ -6,9 +6,10 @@ from it (``MLGITOPS_STORE_URL``). Standard library only.
 
 from __future__ import annotations
 
+import getpass
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ def cache_dir() -> Path:
     """Return the folder for what can be made again: builds, indexes, fetched packages."""
     chosen = os.environ.get("MLGITOPS_CACHE_DIR")
     return Path(chosen) if chosen else _xdg("XDG_CACHE_HOME", ".cache") / "mlgitops"
+
+
+def user() -> str:
+    """Return the name of whoever runs this; in a container a user id may have none, and then it is ``unknown``."""
+    lookup: Callable[[], str] = getpass.getuser
+    try:
+        return lookup()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def state_dir() -> Path:

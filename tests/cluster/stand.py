@@ -61,7 +61,7 @@ class Stand:
             *self.git.servers,
             *self.git.policies.values(),
             stage,
-            deployment(replicas=2, **spec),
+            deployment(**{"replicas": 2, **spec}),
         ):
             assert resource is not None
             await self.session.apply(self._raw(resource), field_manager="git")

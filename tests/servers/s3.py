@@ -6,7 +6,6 @@ of ``go.sum``) and started once a session; every test gets a bucket of its own.
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from mlgitops import config, digest, files
+from servers import building
 
 SOURCES = Path(__file__).parent / "versitygw"
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
@@ -43,45 +42,38 @@ class S3:
         return f"s3://{self.bucket}"
 
 
-def program() -> Path:
-    """Return the path of versitygw; build it when the cache does not have it."""
-    key = digest.hex_of(digest.of_file(SOURCES / "go.sum"))[:16]
-    entry = config.cache_dir() / "versitygw" / key
-    built = entry / "versitygw"
-    with files.lock(entry.parent / f"{key}.lock"):
-        if not built.exists():
-            entry.mkdir(parents=True, exist_ok=True)
-            partial = entry / "partial"
-            command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
-            environment = os.environ | {"CGO_ENABLED": "0"}
-            subprocess.run([*command, "-o", str(partial), PACKAGE], cwd=SOURCES, env=environment, check=True)
-            partial.replace(built)
-    return built
-
-
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Run a server over a folder; yield its endpoint."""
+def running(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """Run a server over a folder, on a free port of an address of this machine; yield its endpoint."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((host, 0))
         port = free.getsockname()[1]
-    command = [str(program()), "--access", ACCESS, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "--quiet"]
+    command = [
+        str(building.program(SOURCES, PACKAGE)),
+        "--access",
+        ACCESS,
+        "--secret",
+        SECRET,
+        "--port",
+        f"{host}:{port}",
+        "--quiet",
+    ]
     log = folder.parent / f"{folder.name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen([*command, "posix", str(folder)], stdout=output, stderr=output)
     try:
-        _wait_until_listening(process, port, log)
-        yield f"http://127.0.0.1:{port}"
+        _wait_until_listening(process, (host, port), log)
+        yield f"http://{host}:{port}"
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_listening(process: subprocess.Popen[bytes], place: tuple[str, int], log: Path) -> None:
     deadline = time.monotonic() + START_DEADLINE
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection(place, 1).close()
             return
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -117,4 +109,4 @@ def s3(s3_server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> S3:
 
 
 if __name__ == "__main__":
-    print(program())
+    print(building.program(SOURCES, PACKAGE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,10 @@ def test_folders_follow_the_environment(variable, function, expected, tmp_path, 
     monkeypatch.delenv("MLGITOPS_CACHE_DIR", raising=False)
     monkeypatch.setenv(variable, str(tmp_path / "chosen"))
     assert function() == tmp_path / expected
+
+
+def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert config.user() == "unknown"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def mirror(url: str) -> Repository:
 
 def actor() -> str:
     """Return who acts, as pull requests and statements name them."""
-    return os.environ.get("MLGITOPS_ACTOR") or getpass.getuser()
+    return os.environ.get("MLGITOPS_ACTOR") or settings.user()
 
 
 def key_file(config: Config) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mlgitops import config
 
 EXPERIMENT = "experiment:"
 SubjectArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning; or experiment:NAME.")]
@@ -43,12 +43,4 @@ def author() -> str:
         name = done.stdout.strip()
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         name = ""
-    return name or _login()
-
-
-def _login() -> str:
-    lookup: Callable[[], str] = getpass.getuser
-    try:
-        return lookup()
-    except (KeyError, OSError):  # a user id without a name, as in containers
-        return ""
+    return name or config.user()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-
-from mlgitops.config import Config
+from mlgitops.config import Config, user
 from mlgitops.errors import InputError
 from mlgitops.forge.interface import Forge
 from mlgitops.forge.local import LocalForge
@@ -31,11 +29,4 @@ def connect(config: Config, repository: Repository) -> Forge:
             f"no forge is known for {public_url(url)}: forge.kind is {kind or 'not set'}; "
             "expected local (pull requests kept in the refs of a bare repository)"
         )
-    return LocalForge(repository, url, config.get("actor") or _user())
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "unknown"
+    return LocalForge(repository, url, config.get("actor") or user())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 
 import kopf
@@ -24,6 +25,8 @@ def main() -> int:
         return 2
     # kopf tells every step of its own life; what it warns of is enough.
     logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLogger().level))
+    # kopf asks for the user's name, and fails where a container's user id has none.
+    os.environ.setdefault("USER", "mlgitops")
     memo = kopf.Memo(options=options)
     namespaces = [options.namespace] if options.namespace else []
     try:

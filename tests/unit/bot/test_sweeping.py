@@ -67,7 +67,7 @@ def test_what_is_uploaded_or_named_after_the_plan_stays(store: Store, tmp_path: 
     first, second = package(store, tmp_path, "first"), package(store, tmp_path, "second")
     found = sweeping.plan(store, NOTHING, now=later(31))
     old = [one for one in found.going if one.digest == second]
-    time_told_in_seconds = min(one.modified for one in found.going)
+    time_told_in_seconds = max(one.modified for one in found.going)
     while time.time() < time_told_in_seconds + 1.1:  # S3's clock has whole seconds
         package(store, tmp_path, "second")
     named = Named(frozenset({first}), frozenset())
