@@ -104,3 +104,16 @@ def test_a_signer_who_may_only_evaluate_states_nothing_about_service(world: Worl
     served(world, "1", 30)
     moved = promote(world.context("person"), "iris", "production", "1")
     assert outcomes(checked(world, moved.pull.number))["soak"] is Outcome.INCONCLUSIVE
+
+
+def test_a_check_that_passed_merges_nothing_that_became_unhealthy_since(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    demand(world, soak=Soak("24h"))
+    served(world, "1", 30)
+    moved = promote(world.context("person"), "iris", "production", "1")
+    assert checked(world, moved.pull.number).passed
+    served(world, "1", 2, BECAME_UNHEALTHY)
+    with pytest.raises(CheckFailedError, match="is refused: iris:1 has served well at staging for 2 h 0 min"):
+        merged(world, moved.pull.number)

@@ -53,8 +53,12 @@ def _check(remote: Remote, pull: Pull) -> None:
 
 
 def _depends_on_time(remote: Remote, base: str) -> bool:
-    """Tell whether a check that passed a while ago may fail now although neither head nor base moved."""
-    return any(policy.spec.freezes for policy in registry.read((remote.repository, base)).all(PromotionPolicy))
+    """Tell whether a check that passed a while ago may fail now although neither head nor base moved.
+
+    A freeze begins; what soaks becomes unhealthy.
+    """
+    policies = registry.read((remote.repository, base)).all(PromotionPolicy)
+    return any(policy.spec.freezes or policy.spec.soak for policy in policies)
 
 
 def open_from_branch(remote: Remote, branch: str, title: str, body: str) -> Pull:
