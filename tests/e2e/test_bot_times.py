@@ -1,4 +1,4 @@
-"""Policies that ask for patience: freezes and soak, on a whole registry with signed statements."""
+"""Policies that ask for patience: freezes, soak and approvals, on a whole registry with signed statements."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from mlgitops import registry
 from mlgitops.api import PromotionPolicy
-from mlgitops.api.policy import Freeze, Soak
+from mlgitops.api.policy import ApprovalRule, Freeze, Soak
 from mlgitops.bot import pulls
 from mlgitops.bot.promote import promote, rollback
+from mlgitops.bot.question import reviewed
 from mlgitops.errors import CheckFailedError
 from mlgitops.evidence import Statement, sign
 from mlgitops.promotion import BECAME_UNHEALTHY, ROLLED_OUT, Outcome
@@ -117,3 +118,26 @@ def test_a_check_that_passed_merges_nothing_that_became_unhealthy_since(world: W
     served(world, "1", 2, BECAME_UNHEALTHY)
     with pytest.raises(CheckFailedError, match="is refused: iris:1 has served well at staging for 2 h 0 min"):
         merged(world, moved.pull.number)
+
+
+def test_a_promotion_waits_for_somebody_elses_approval_of_what_is_proposed_now(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.95")
+    demand(world, approvals=ApprovalRule(1))
+    moved = promote(world.context("person"), "iris", "staging", "1")
+    number = moved.pull.number
+    assert outcomes(checked(world, number))["approvals"] is Outcome.INCONCLUSIVE
+    with pytest.raises(CheckFailedError, match=f"0 of 1 approvals; somebody other than person runs: .* {number}"):
+        merged(world, number)
+    with pytest.raises(CheckFailedError, match="is person's own"):
+        pulls.approve(world.context("person"), number)
+    pulls.approve(world.context("bob"), number, moved.pull.head[:12])
+    world.commit({"README.md": b"more"}, branch=moved.pull.head_ref)
+    assert outcomes(checked(world, number))["approvals"] is Outcome.INCONCLUSIVE
+    pulls.approve(world.context("bob"), number)
+    forge = world.context("ci").forge
+    assert reviewed(forge, forge.pull(number)).approved_by == ("bob",)
+    assert reviewed(forge, moved.pull).approved_by == (), "what was read before the new commit, nobody approved"
+    merged(world, number)
+    stage = registry.load((world.remote, world.main)).stage("iris", "staging")
+    assert stage is not None and stage.spec.version == "1"

@@ -103,12 +103,22 @@ class Soak:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """How many people other than the author approve a pull request, and whose word counts; no stages means all."""
+
+    minimum: int
+    by: Literal["Anyone", "Owners"] = "Anyone"
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionPolicySpec:
     """What is demanded of a promotion and of the bytes behind it."""
 
     artifacts: ArtifactRule
     applies_to: AppliesTo = field(default_factory=AppliesTo)
     gates: tuple[Gate, ...] = ()
+    approvals: ApprovalRule | None = None
     soak: Soak | None = None
     freezes: tuple[Freeze, ...] = ()
     source: SourceRule = field(default_factory=SourceRule)

@@ -9,6 +9,7 @@ from mlgitops.api import Model, PromotionPolicy
 from mlgitops.bot import find
 from mlgitops.evidence import Ledger
 from mlgitops.git import Repository
+from mlgitops.promotion import Review
 from mlgitops.registry import Entry, Tree
 
 
@@ -17,7 +18,8 @@ class Question:
     """What is to be checked, and with whose eyes.
 
     ``base`` and ``head`` are commits of ``repository``; ``actor`` reserves numbers for versions that
-    were written by hand, and is empty where only reading is allowed.
+    were written by hand, and is empty where only reading is allowed; ``review`` is None where no pull
+    request is judged.
     """
 
     repository: Repository
@@ -25,6 +27,7 @@ class Question:
     head: str
     ledger: Ledger
     actor: str = ""
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def _verdicts(
     )
     policy = case.policy(model_name)
     known = evidence.gather(question.ledger, challenger, policy)
-    judged = judge(change, policy, known.evaluations, known.services, now=datetime.now(UTC))
+    judged = judge(change, policy, known.evaluations, known.services, question.review, now=datetime.now(UTC))
     verdicts = (*judged, *known.unread, additions.artifact(case, challenger))
     if policy is None:
         reason = "the base branch has no policy for this model; merge the policy first"

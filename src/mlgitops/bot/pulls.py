@@ -7,6 +7,7 @@ from mlgitops.api import PromotionPolicy
 from mlgitops.bot.case import Question
 from mlgitops.bot.check import check, publish
 from mlgitops.bot.context import Remote, actor
+from mlgitops.bot.question import reviewed
 from mlgitops.errors import CheckFailedError
 from mlgitops.forge import Pull, State
 
@@ -44,7 +45,7 @@ def merge(remote: Remote, number: int, *, force: bool = False) -> Pull:
 
 def _check(remote: Remote, pull: Pull) -> None:
     base = remote.fetch(pull.base)
-    report = check(Question(remote.repository, base, pull.head, remote.ledger, actor()))
+    report = check(Question(remote.repository, base, pull.head, remote.ledger, actor(), reviewed(remote.forge, pull)))
     publish(report, remote.forge, pull.number)
     if not report.passed:
         raise CheckFailedError(
@@ -59,6 +60,18 @@ def _depends_on_time(remote: Remote, base: str) -> bool:
     """
     policies = registry.read((remote.repository, base)).all(PromotionPolicy)
     return any(policy.spec.freezes or policy.spec.soak for policy in policies)
+
+
+def approve(remote: Remote, number: int, head: str = "") -> Pull:
+    """Agree to a pull request as it stands, or as it stood when somebody looked at ``head``.
+
+    Raises:
+        NotFoundError: there is no such pull request, or no such commit.
+        CheckFailedError: it is the actor's own, closed, or has another head by now.
+    """
+    pull = remote.forge.pull(number)
+    remote.forge.approve(number, remote.repository.resolve(head) if head else pull.head)
+    return pull
 
 
 def open_from_branch(remote: Remote, branch: str, title: str, body: str) -> Pull:

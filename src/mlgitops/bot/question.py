@@ -11,8 +11,9 @@ from mlgitops.bot.context import actor
 from mlgitops.bot.report import Report
 from mlgitops.errors import NotFoundError, OutsideError
 from mlgitops.evidence import Ledger
-from mlgitops.forge import Forge
+from mlgitops.forge import Forge, Pull
 from mlgitops.git import Repository
+from mlgitops.promotion import Review
 
 _DEEPEN = "run: git fetch --unshallow"
 
@@ -39,6 +40,7 @@ def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[
     branch = base.removeprefix("origin/")
     if pull is None:
         start, head, found = _resolved(repository, base), repository.resolve("HEAD"), None
+        review = None
         settings = _settings(repository, start, folder)
         url = settings.require("registry.url")
         if repository.is_shallow:
@@ -48,9 +50,16 @@ def ask(folder: Path, *, base: str, pull: int | None, read_only: bool) -> tuple[
         settings = _settings(repository, start, folder)
         url = settings.require("registry.url")
         found = forge.connect(settings, repository)
-        head = found.pull(pull).head
-    question = Question(repository, start, head, Ledger(repository, url), actor="" if read_only else actor())
+        proposed = found.pull(pull)
+        head, review = proposed.head, reviewed(found, proposed)
+    question = Question(repository, start, head, Ledger(repository, url), "" if read_only else actor(), review)
     return check(question), found
+
+
+def reviewed(found: Forge, pull: Pull) -> Review:
+    """Return who approved the head that a pull request was read with."""
+    approvals = (approval.by for approval in found.approvals(pull.number) if approval.head == pull.head)
+    return Review(pull.number, pull.author, tuple(approvals))
 
 
 def _resolved(repository: Repository, base: str) -> str:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from mlgitops.forge import Pull
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="List, read, merge and close the registry's pull requests."
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, read, approve, merge and close the registry's pull requests.",
 )
 
 Number = Annotated[int, typer.Argument(help="The pull request's number.", min=1)]
@@ -45,12 +47,14 @@ def show(number: Number, output: OutputOption = Output.table) -> None:
 
     forge = open_remote().forge
     pull, checks, comments = forge.pull(number), forge.checks(number), forge.comments(number)
+    approvals = forge.approvals(number)
     data = {
         **_row(pull),
         "body": pull.body,
         "checks": [
             {"name": c.name, "head": c.head, "base": c.base, "passed": c.passed, "summary": c.summary} for c in checks
         ],
+        "approvals": [{"by": a.by, "head": a.head, "at": a.at} for a in approvals],
         "comments": [{"author": c.author, "marker": c.marker, "body": c.body, "at": c.at} for c in comments],
     }
     by = f" by {pull.by}" if pull.by else ""
@@ -62,6 +66,7 @@ def show(number: Number, output: OutputOption = Output.table) -> None:
         pull.body,
     ]
     lines += ["", *(f"check {c.name}: {'passed' if c.passed else 'failed'}: {c.summary}" for c in checks)]
+    lines += [f"approved by {approval.by}, {approval.at}" for approval in approvals]
     lines += [line for comment in comments for line in ("", f"-- {comment.author}, {comment.at}", comment.body)]
     emit(output, data, "\n".join(lines).rstrip())
 
@@ -93,6 +98,25 @@ def open_pull(
 
     pull = open_from_branch(open_remote(), branch, title, body)
     emit(output, _row(pull), f"pull request {pull.number}: {pull.title}\nnext: mlgitops check --pr {pull.number}")
+
+
+@app.command()
+def approve(
+    number: Number,
+    head: Annotated[str, typer.Option(help="The commit that you looked at; refused when there is a newer one.")] = "",
+    output: OutputOption = Output.table,
+) -> None:
+    """Agree to a pull request of somebody else; a new commit in it needs a new approval.
+
+    Example: mlgitops pr approve 7
+    """
+    from mlgitops.bot.context import open_remote
+    from mlgitops.bot.pulls import approve as verb
+
+    pull = verb(open_remote(), number, head)
+    emit(
+        output, _row(pull), f"approved pull request {pull.number}: {pull.title}\nnext: mlgitops pr merge {pull.number}"
+    )
 
 
 @app.command()

@@ -7,6 +7,6 @@ been written by anybody who can push; callers escape what they show.
 from mlgitops.forge.connecting import connect
 from mlgitops.forge.interface import Forge
 from mlgitops.forge.local import LocalForge
-from mlgitops.forge.pulls import REQUIRED, Check, Comment, Pull, State
+from mlgitops.forge.pulls import REQUIRED, Approval, Check, Comment, Pull, State
 
-__all__ = ["REQUIRED", "Check", "Comment", "Forge", "LocalForge", "Pull", "State", "connect"]
+__all__ = ["REQUIRED", "Approval", "Check", "Comment", "Forge", "LocalForge", "Pull", "State", "connect"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mlgitops.forge.pulls import Check, Comment, Pull, State
+from mlgitops.forge.pulls import Approval, Check, Comment, Pull, State
 
 
 class Forge(Protocol):
@@ -44,6 +44,14 @@ class Forge(Protocol):
 
     def set_check(self, number: int, head: str, base: str, name: str, passed: bool, summary: str) -> None:
         """Say what a check found for a head merged into a base commit."""
+        ...
+
+    def approvals(self, number: int) -> tuple[Approval, ...]:
+        """Return who approved a pull request's present head."""
+        ...
+
+    def approve(self, number: int, head: str) -> None:
+        """Agree, as the actor, to a pull request whose present head this is."""
         ...
 
     def diff(self, number: int) -> str:

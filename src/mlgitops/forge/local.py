@@ -1,10 +1,11 @@
 """Pull requests in the refs of a bare repository.
 
 ``refs/pull/<n>/head`` is the proposed commit, ``refs/pull/<n>/meta`` a chain of commits whose
-tree holds ``pull.json``, ``comments/<id>.json`` and ``checks/<head>/<name>.json``. Every write is
-one atomic push with leases on all refs that it read, so two people who act at once cannot undo
-each other, and a pull request never stands half written. Whoever may push to the repository may
-write these refs: the forge orders work, it guards nothing.
+tree holds ``pull.json``, ``comments/<id>.json``, ``checks/<head>/<name>.json`` and
+``approvals/<head>/<who>.json``. Every write is one atomic push with leases on all refs that it
+read, so two people who act at once cannot undo each other, and a pull request never stands half
+written. Whoever may push to the repository may write these refs: the forge orders work, it
+guards nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from mlgitops.digest import of_bytes
 from mlgitops.errors import CheckFailedError, InputError, NotFoundError
 from mlgitops.forge.pulls import (
     REQUIRED,
+    Approval,
     Check,
     Comment,
     Pull,
     State,
+    approval_to_json,
     check_from_json,
     check_to_json,
     comment_from_json,
@@ -95,6 +98,10 @@ class LocalForge:
     def checks(self, number: int) -> tuple[Check, ...]:
         """Return the checks of a pull request's present head, by name."""
         return self._refs.fetched(number).checks()
+
+    def approvals(self, number: int) -> tuple[Approval, ...]:
+        """Return who approved a pull request's present head."""
+        return self._refs.fetched(number).approvals()
 
     def diff(self, number: int) -> str:
         """Return what a merge would change, or has changed, as a patch."""
@@ -199,6 +206,30 @@ class LocalForge:
             return _Write({path: check_to_json(check)})
 
         self._write(number, plan, f"Check {name}")
+
+    def approve(self, number: int, head: str) -> None:
+        """Agree, as the actor, to a pull request whose present head this is; a new head needs new approvals.
+
+        Raises:
+            CheckFailedError: the actor is its author, it is closed, or it proposes another commit by now.
+        """
+
+        def plan(found: Snapshot) -> _Write | None:
+            pull = found.pull
+            self._demand_open(pull)
+            if pull.author == self._actor:
+                raise CheckFailedError(f"pull request {number} is {pull.author}'s own; somebody else approves it")
+            if pull.head != head:
+                raise CheckFailedError(
+                    f"pull request {number} proposes {pull.head[:12]} by now, not {head[:12]}; look at it again"
+                )
+            if any(approval.by == self._actor for approval in found.approvals()):
+                return None
+            who = of_bytes(self._actor.encode()).removeprefix("sha256:")[:16]
+            approval = Approval(self._actor, head, _now())
+            return _Write({f"approvals/{head}/{who}.json": approval_to_json(approval)})
+
+        self._write(number, plan, f"Approve {head[:12]}")
 
     def merge(self, number: int, *, force: bool = False, by: str | None = None) -> Pull:
         """Merge by a merge commit, when ``REQUIRED`` passed for exactly this head and this base commit.

@@ -69,6 +69,15 @@ class Check:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """That somebody agrees to one head of a pull request."""
+
+    by: str
+    head: str
+    at: str
+
+
 def pull_to_json(pull: Pull) -> dict[str, Any]:
     """Return ``pull.json``; the head is not in it, a ref holds that."""
     return {
@@ -157,6 +166,20 @@ def check_from_json(data: bytes, where: str) -> Check:
         return Check(name, head, base, raw["passed"] is True, summary, by, at)
 
     return _read(data, where, build)
+
+
+def approval_to_json(approval: Approval) -> dict[str, Any]:
+    """Return the file of an approval."""
+    return {"by": approval.by, "head": approval.head, "at": approval.at}
+
+
+def approval_from_json(data: bytes, where: str) -> Approval:
+    """Read the file of an approval.
+
+    Raises:
+        InputError: it is none.
+    """
+    return _read(data, where, lambda raw: Approval(*(str(raw[field]) for field in ("by", "head", "at"))))
 
 
 def _read(data: bytes, where: str, build: Callable[[dict[str, Any]], T]) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.forge.pulls import Check, Pull, State, check_from_json, pull_from_json
+from mlgitops.forge.pulls import Approval, Check, Pull, State, approval_from_json, check_from_json, pull_from_json
 from mlgitops.git import Files, Repository
 
 _ROOT = "refs/mlgitops/"
@@ -34,6 +34,11 @@ class Snapshot:
         """Return the checks of the present head."""
         folder = f"checks/{self.pull.head}/"
         return tuple(check_from_json(self.files[path], path) for path in self.files if path.startswith(folder))
+
+    def approvals(self) -> tuple[Approval, ...]:
+        """Return the approvals of the present head."""
+        folder = f"approvals/{self.pull.head}/"
+        return tuple(approval_from_json(self.files[path], path) for path in self.files if path.startswith(folder))
 
 
 class PullRefs:

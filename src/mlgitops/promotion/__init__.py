@@ -5,6 +5,7 @@ verdict a rule or gate. Missing data is never a pass: it is *inconclusive*, and 
 names the command that would bring the data.
 """
 
+from mlgitops.promotion.approvals import Review
 from mlgitops.promotion.change import Change, Held
 from mlgitops.promotion.evaluation import EVALUATED, Evaluation, MetricValue
 from mlgitops.promotion.judge import judge
@@ -20,6 +21,7 @@ __all__ = [
     "Held",
     "MetricValue",
     "Outcome",
+    "Review",
     "Service",
     "Verdict",
     "judge",

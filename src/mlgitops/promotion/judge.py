@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mlgitops.api import PromotionPolicy
 from mlgitops.promotion import rules
+from mlgitops.promotion.approvals import Review, approvals
 from mlgitops.promotion.change import Change
 from mlgitops.promotion.evaluation import Evaluation
 from mlgitops.promotion.freezes import freeze
@@ -20,19 +21,21 @@ def judge(
     policy: PromotionPolicy | None,
     evaluations: Sequence[Evaluation],
     services: Sequence[Service] = (),
+    review: Review | None = None,
     *,
     now: datetime,
 ) -> tuple[Verdict, ...]:
     """Return a verdict for every rule, and for every gate of the policy that applies to the stage.
 
     A rollback (the stage named this version before) is judged by its lifecycle alone: the
-    gates let it through once, and a bad night is no time to argue about margins or freezes.
+    gates let it through once, and a bad night is no time to argue about margins or wait for approvals.
 
     Args:
         change: the change of one stage.
         policy: the model's policy on the base branch; None when it has none.
         evaluations: verified statements about the challenger, newest first.
         services: verified statements about where the challenger served.
+        review: who approved the pull request; None without one.
         now: the instant to judge at.
     """
     if change.named_before:
@@ -40,10 +43,19 @@ def judge(
     always = (rules.lifecycle(change), rules.hold(change), rules.order(change))
     if policy is None:
         return always
-    timely = (freeze(change, policy, now),) if policy.spec.freezes else ()
+    timely = tuple(_everywhere(change, policy, review, now))
     if policy.spec.applies_to.stages and change.stage not in policy.spec.applies_to.stages:
         return (*always, *timely)
     return (*always, *timely, *_demands(change, policy, evaluations, services, now))
+
+
+def _everywhere(change: Change, policy: PromotionPolicy, review: Review | None, now: datetime) -> Iterator[Verdict]:
+    """Yield what names its own stages, whichever the gates apply to."""
+    if policy.spec.freezes:
+        yield freeze(change, policy, now)
+    rule = policy.spec.approvals
+    if rule and (not rule.stages or change.stage in rule.stages):
+        yield approvals(change, policy, review)
 
 
 def _demands(

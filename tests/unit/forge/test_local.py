@@ -306,3 +306,25 @@ def test_a_remote_that_went_away_is_reported_as_outside(tmp_path, ada) -> None:
     ada.remote.folder.rename(tmp_path / "away")
     with pytest.raises(OutsideError, match="cannot fetch"):
         ada.forge.pulls()
+
+
+def test_an_approval_is_of_one_head_and_a_new_commit_takes_it_back(ada, bob) -> None:
+    pull = opened(ada)
+    for _ in range(2):
+        bob.forge.approve(pull.number, pull.head)
+    assert [(found.by, found.head) for found in ada.forge.approvals(pull.number)] == [("bob", pull.head)]
+    newer = ada.forge.update_pull(pull.number, ada.propose("b"), "Add b", "")
+    assert ada.forge.approvals(pull.number) == ()
+    with pytest.raises(CheckFailedError, match="by now, not"):
+        bob.forge.approve(pull.number, pull.head)
+    bob.forge.approve(pull.number, newer.head)
+    assert len(ada.forge.approvals(pull.number)) == 1
+
+
+def test_nobody_approves_what_is_their_own_or_closed(ada, bob) -> None:
+    pull = opened(ada)
+    with pytest.raises(CheckFailedError, match="ada's own"):
+        ada.forge.approve(pull.number, pull.head)
+    ada.forge.close(pull.number)
+    with pytest.raises(CheckFailedError, match="is closed"):
+        bob.forge.approve(pull.number, pull.head)
