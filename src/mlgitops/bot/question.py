@@ -91,5 +91,6 @@ def _deepen(repository: Repository, url: str, branch: str, start: str, head: str
 def _settings(repository: Repository, commit: str, folder: Path) -> config.Config:
     text = repository.read(commit, config.FILE)
     if text is None:
-        return config.load(folder)
+        # Not the folder's: what is checked out is the pull request's, which must not choose its judges.
+        return config.Config(root=folder)
     return config.parse(text.decode("utf-8", "replace"), where=f"{config.FILE} of {commit[:12]}", root=folder)

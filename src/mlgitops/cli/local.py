@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -127,7 +128,13 @@ def logs(
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def kubectl(context: typer.Context, name: Name = DEFAULT) -> None:
+def kubectl(
+    context: typer.Context,
+    name: Name = DEFAULT,
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", help="Talk to the cluster of this file instead.", show_default=False)
+    ] = None,
+) -> None:
     """Run the kubectl that belongs to the cluster.
 
     Example: mlgitops local kubectl -- get pods --all-namespaces
@@ -135,7 +142,7 @@ def kubectl(context: typer.Context, name: Name = DEFAULT) -> None:
     from mlgitops.local import binaries
     from mlgitops.local.cluster import Cluster
 
-    cluster = Cluster.find(name)
-    command = [*binaries.find().command("kubectl"), f"--kubeconfig={cluster.kubeconfig}", *context.args]
+    place = kubeconfig or Cluster.find(name).kubeconfig
+    command = [*binaries.find().command("kubectl"), f"--kubeconfig={place}", *context.args]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - a program of ours, no shell

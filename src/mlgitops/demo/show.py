@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -21,10 +22,10 @@ from mlgitops.errors import MlgitopsError
 ENDING = """
 [bold]It stays up until Ctrl-C.[/bold] Play on:
   curl -s {url} -d '{question}'
-  export KUBECONFIG={kubeconfig}
-  mlgitops local kubectl -- get modeldeployments,modelstages,pods --namespace {namespace}
-  mlgitops local kubectl -- describe modeldeployment/{deployment} --namespace {namespace}
-  cd {registry} && git log --oneline && mlgitops pr list --state all
+  export PATH={programs}:$PATH KUBECONFIG={kubeconfig}
+  mlgitops local kubectl --kubeconfig {kubeconfig} -- get modeldeployments,modelstages,pods --namespace {namespace}
+  mlgitops local kubectl --kubeconfig {kubeconfig} -- describe modeldeployment/{deployment} --namespace {namespace}
+  cd {registry} && git log --oneline && mlgitops pr list --all
 """
 
 
@@ -85,6 +86,7 @@ def _stay(console: Console, world: World) -> None:
     console.print(
         ENDING.format(
             url=world.url,
+            programs=Path(sys.executable).parent,
             question=json.dumps(QUESTION),
             kubeconfig=world.running.kubeconfig,
             namespace=NAMESPACE,
