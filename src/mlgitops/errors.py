@@ -109,4 +109,4 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
             raise
-        raise MissingExtraError(module, extra) from error
+        raise MissingExtraError(module.split(".")[0], extra) from error

@@ -77,14 +77,17 @@ def test_an_unknown_cluster_is_one_line_without_a_traceback(nothing_of_the_user:
     assert answer.stderr == "error: no local cluster nowhere; known: none; run: mlgitops local up --name nowhere\n"
 
 
-def test_ctrl_c_while_a_cluster_comes_up_leaves_nothing_behind(nothing_of_the_user: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_the_command_while_a_cluster_comes_up_leaves_nothing_behind(
+    nothing_of_the_user: Path, how: signal.Signals
+) -> None:
     command = [*MLGITOPS, "local", "up", "--name", NAME]
     pid_file = nothing_of_the_user / "state/mlgitops/clusters" / NAME / "supervisor.pid"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as starting:
         assert starting.stderr is not None
         starting.stderr.readline()  # "started etcd"
         supervisor = int(pid_file.read_text())
-        starting.send_signal(signal.SIGINT)
+        starting.send_signal(how)
     until(lambda: not Path(f"/proc/{supervisor}").exists())
     assert starting.returncode != 0
     assert not pid_file.exists()

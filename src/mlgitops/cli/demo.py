@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from typing import Annotated, Literal
 
@@ -27,9 +26,6 @@ def demo(
 
     from mlgitops.demo import show
 
-    # A closed terminal or a polite kill ends the demo as Ctrl-C does: nothing that it started stays behind.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
         result = show.run(Console(stderr=output == "json"), once=once or output == "json")
     except KeyboardInterrupt:

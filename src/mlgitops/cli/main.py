@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from mlgitops.errors import MlgitopsError
+from mlgitops.errors import MissingExtraError, MlgitopsError
 
 # verb → module under mlgitops.cli; the order is the order of `mlgitops --help`.
 VERBS = {
@@ -90,8 +91,28 @@ def main() -> None:
     """Run the command; print an expected error as one message and exit with its code."""
     # The variable doubles every import of every process that we start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _end_politely()
     try:
         app()
     except MlgitopsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except ModuleNotFoundError as error:
+        from mlgitops.cli.extras import extra_of
+
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        _fail(MissingExtraError((error.name or "").split(".")[0], extra))
+
+
+def _fail(error: MlgitopsError) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _end_politely() -> None:
+    """Let a closed terminal or a polite kill end a command as Ctrl-C does, so that what it started ends too."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it: leave that
+            signal.signal(number, signal.default_int_handler)

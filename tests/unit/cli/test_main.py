@@ -68,3 +68,17 @@ def test_only_the_verb_that_is_used_is_imported(tmp_path: Path) -> None:
     assert "mlgitops.cli.main" in done.stderr
     for heavy in ("mlgitops.bot", "kubernetes", "aiohttp", "git", "jsonschema", "numpy"):
         assert f" {heavy}\n" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [("aiohttp", ["demo", "--once"], "kube"), ("cryptography", ["init", "x", "--url", "file:///x"], "sign")],
+)
+def test_a_verb_whose_extra_is_not_installed_names_the_command_that_installs_it(
+    tmp_path: Path, missing: str, arguments: list[str], extra: str
+) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from mlgitops.cli.main import main; main()"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == f"error: {missing} is not installed; run: pip install 'mlgitops[{extra}]'\n"
+    assert done.returncode == 2
