@@ -37,7 +37,7 @@ def init(
     folder = folder.resolve()
     url = url or folder.as_uri()
     name = _NOT_NAME.sub("-", url.rstrip("/").removesuffix(".git").rpartition("/")[2]) or "registry"
-    key, public = _signing_key(name)
+    key, public, fresh = _signing_key(name)
     settings = registry.Settings(
         url=url,
         store=store or (folder.parent / f"{folder.name}-store").as_uri(),
@@ -55,21 +55,22 @@ def init(
         return
     for path in written:
         typer.echo(f"wrote {path}")
-    typer.echo(f"signing key: {key} (keep it; CI reads it from MLGITOPS_SIGNING_KEY)")
+    made = "made" if fresh else "which was there already"
+    typer.echo(f"signing key: {key}, {made} (keep it; CI reads it from MLGITOPS_SIGNING_KEY)")
     typer.echo(f"next: commit and push {folder}, then: kubectl apply --server-side -f clusters/{environment}.yaml")
 
 
-def _signing_key(name: str) -> tuple[Path, str]:
-    """Return the registry's key file, made when it is missing, and its public half."""
+def _signing_key(name: str) -> tuple[Path, str, bool]:
+    """Return the registry's key file, made when it is missing, its public half, and whether it was made."""
     from mlgitops import config
     from mlgitops.evidence import Key
 
     path = config.config_dir() / "keys" / f"{name}.key"
     if path.exists():
-        return path, Key.load(path).public
+        return path, Key.load(path).public, False
     key = Key.generate()
     key.save(path)
-    return path, key.public
+    return path, key.public, True
 
 
 def _listed(text: str) -> tuple[str, ...]:
