@@ -181,7 +181,7 @@ async def test_nothing_is_sent_and_nothing_fetched_when_nothing_is_new(
         await until(handled)
     writes = [line for line in api_proxy.requests if not line.startswith("GET")]
     source_path = f"/namespaces/{namespace}/registrysources/registry"
-    assert [line.split("?")[0].partition(source_path)[2] for line in writes] == ["", "/status"], writes
+    assert [line.split("?")[0].partition(source_path)[2] for line in writes] == ["", "/status"], "\n".join(writes)
 
 
 @asynchronous

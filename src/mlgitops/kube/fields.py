@@ -36,13 +36,16 @@ _SCALE: Mapping[str | None, Decimal] = {
 
 # Inside a value that is owned as a whole nothing tells the server's defaults from what we wrote before and
 # leave out now. A default that is missing here costs an apply that changes nothing; one too many would hide a change.
-_DEFAULTS: tuple[tuple[str, Any], ...] = (
+DEFAULTS: tuple[tuple[str, Any], ...] = (
+    ("aggregation", "last"),  # of a ModelVersion's metric
     ("apiVersion", "v1"),  # of a fieldRef
     ("divisor", "0"),  # of a resourceFieldRef
     ("group", ""),  # of a route's backend
     ("group", "gateway.networking.k8s.io"),  # of a route's parent
     ("kind", "Gateway"),
     ("kind", "Service"),
+    ("operator", "Equal"),  # of a ModelDeployment's toleration
+    ("pause", "0s"),  # of a ModelDeployment's step
     ("protocol", "TCP"),  # of a NetworkPolicy's port
     ("type", "Exact"),  # of a match by header
     ("type", "PathPrefix"),
@@ -120,7 +123,7 @@ def _without_defaults(live: Any, desired: Any) -> Any:
         return {
             name: _without_defaults(value, like.get(name))
             for name, value in live.items()
-            if name in like or (name, value) not in _DEFAULTS
+            if name in like or (name, value) not in DEFAULTS
         }
     if isinstance(live, list):
         items = desired if isinstance(desired, list) else []
@@ -218,7 +221,7 @@ def _covers(desired: Any, live: Any, *, number: bool) -> bool:
                 value is None or (name in live and _covers(value, live[name], number=number or name in _QUANTITIES))
                 for name, value in desired.items()
             )
-            and all((name, value) in _DEFAULTS for name, value in live.items() if name not in desired)
+            and all((name, value) in DEFAULTS for name, value in live.items() if name not in desired)
         )
     if isinstance(desired, list):
         return (
