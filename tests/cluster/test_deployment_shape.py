@@ -12,8 +12,10 @@ from cluster.stand import NAME, Stand, operator, standing
 from cluster.waiting import asynchronous, until
 from mlgitops import api, kube
 from mlgitops.api.deployment import RolloutSpec, RolloutStep
-from mlgitops.api.pods import PodSettings
+from mlgitops.api.pods import LabelSelector, PodSettings
+from mlgitops.api.routing import Header, HeaderModifier, ParentReference, Route, RouteFilter, Timeouts
 from mlgitops.api.scaling import Autoscaling
+from mlgitops.api.surroundings import AddressBlock, EgressRule, Network, Peer, PortRange
 from mlgitops.local.cluster import Cluster
 from mlgitops.operator import kinds
 from mlgitops.plan import labels
@@ -127,3 +129,51 @@ async def test_an_api_that_the_cluster_does_not_serve_is_a_condition(api_server:
         assert await stand.sizes() == {"1": 2}
         await stand.commit(autoscaling=None)
         await stand.until_served(1)
+
+
+@asynchronous
+async def test_a_network_policy_stands_beside_the_pods_and_goes_when_it_is_no_longer_asked_for(
+    api_server: Cluster, namespace: str
+) -> None:
+    infra = Peer(namespace_selector=LabelSelector({"kubernetes.io/metadata.name": "infra"}))
+    store = EgressRule((Peer(ip_block=AddressBlock("10.0.0.0/8", ("10.1.0.0/16",))),), (PortRange(443),))
+    async with standing(api_server, namespace) as stand:
+        async with operator(stand):
+            await stand.commit(network=Network((infra,), egress=(store,)))
+            await stand.until_served(1)
+        made = await stand.session.get(kube.NETWORK_POLICIES, NAME, namespace)
+        assert len(made["spec"]["egress"]) == 2
+        await settled(stand)
+        async with operator(stand):
+            await stand.commit()
+
+            async def gone() -> bool:
+                return not (await stand.session.list(kube.NETWORK_POLICIES, namespace)).items
+
+            await until(gone, "the NetworkPolicy goes")
+
+
+@asynchronous
+async def test_the_gateway_api_takes_timeouts_and_filters(api_server: Cluster, namespace: str) -> None:
+    headers = HeaderModifier(set=(Header("x-served-by", "iris"),), remove=("server",))
+    shown = RouteFilter("ResponseHeaderModifier", response_header_modifier=headers)
+    route = Route((ParentReference("gateway", "infra"),), timeouts=Timeouts("10s", "5s"), filters=(shown,))
+    async with standing(api_server, namespace) as stand:
+        async with operator(stand):
+            await stand.commit(route=route)
+            await stand.until_served(1)
+        rules = (await stand.session.get(kube.HTTP_ROUTES, NAME, namespace))["spec"]["rules"]
+        assert all(rule["timeouts"] == {"request": "10s", "backendRequest": "5s"} for rule in rules)
+        await settled(stand)
+
+
+@asynchronous
+async def test_a_field_without_behaviour_stalls_and_the_old_version_serves(api_server: Cluster, namespace: str) -> None:
+    async with standing(api_server, namespace) as stand, operator(stand):
+        await stand.commit()
+        await stand.until_served(1)
+        await stand.commit(delivery="ImageVolume")
+        await stand.promote(2)
+        await stand.until_condition("Stalled", "True/NotSupported")
+        assert await stand.condition("Available") == "True/Answering"
+        assert await stand.serves() == {"1": 100}

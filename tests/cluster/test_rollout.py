@@ -20,7 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from cluster.stand import NAME, Stand, operator
 from cluster.waiting import until
 from mlgitops import artifacts, digest, kube, packages
-from mlgitops.api.deployment import ParentReference, RolloutSpec, RolloutStep, Route
+from mlgitops.api.deployment import RolloutSpec, RolloutStep
+from mlgitops.api.routing import ParentReference, Route
 from mlgitops.local.cluster import Cluster
 from worlds.rollout import version
 

@@ -18,14 +18,13 @@ from mlgitops.api import DeploymentStatus, ModelDeployment
 from mlgitops.api.deployment import (
     ModelDeploymentSpec,
     ModelOverrideSpec,
-    ParentReference,
     RolloutSpec,
     RolloutStep,
-    Route,
 )
 from mlgitops.api.meta import Metadata, Reference
 from mlgitops.api.model import Artifact, Lifecycle, ModelSpec, ModelStageSpec, ModelVersionSpec, Stage
 from mlgitops.api.policy import ArtifactRule, PromotionPolicySpec
+from mlgitops.api.routing import ParentReference, Route
 from mlgitops.api.runtime import Fetcher, RuntimeContainer, ServingRuntimeSpec, SupportedFormat
 from mlgitops.plan import labels
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mlgitops.api.analysis import Analysis
 from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
 from mlgitops.api.pods import PodSettings, Resources
+from mlgitops.api.routing import Route
 from mlgitops.api.scaling import Autoscaling
+from mlgitops.api.surroundings import Auth, Monitoring, Network
 
-Strategy = Literal["Canary", "BlueGreen"]
+Strategy = Literal["Canary", "BlueGreen", "Rolling"]
 Phase = Literal["Starting", "Shifting", "Pausing"]
 INDEFINITE = "Indefinite"
 
@@ -18,7 +21,7 @@ INDEFINITE = "Indefinite"
 class Engine:
     """What runs the pods."""
 
-    name: Literal["Kubernetes"] = "Kubernetes"
+    name: Literal["Kubernetes", "KServe", "Seldon"] = "Kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +40,8 @@ class RolloutSpec:
     steps: tuple[RolloutStep, ...] = ()
     keep_previous: str = "15m"
     deadline: str = "1h"
-
-
-@dataclass(frozen=True, slots=True)
-class ParentReference:
-    """A Gateway that serves a route; an empty namespace is the deployment's own."""
-
-    name: str
-    namespace: str | None = None
-    section_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The HTTPRoute that leads to the pods."""
-
-    parent_refs: tuple[ParentReference, ...]
-    hostnames: tuple[str, ...] = ()
-    path: str = "/"
+    on_inconclusive: Literal["Pause", "Rollback", "Promote"] = "Pause"
+    analysis: Analysis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +66,10 @@ class ModelDeploymentSpec:
     autoscaling: Autoscaling | None = None
     rollout: RolloutSpec = field(default_factory=RolloutSpec)
     route: Route | None = None
+    auth: Auth | None = None
+    network: Network | None = None
+    monitoring: Monitoring | None = None
+    delivery: Literal["Fetch", "ImageVolume"] = "Fetch"
     artifact_access: ArtifactAccess | None = None
     suspend: Suspension | None = None
 

@@ -59,6 +59,15 @@ class Fetcher:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricNames:
+    """How a server that is not ours names its metrics; the latency's histogram counts seconds."""
+
+    requests: str | None = None
+    errors: str | None = None
+    latency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServingRuntimeSpec:
     """What a runtime can serve, and how."""
 
@@ -67,6 +76,7 @@ class ServingRuntimeSpec:
     fetcher: Fetcher
     protocols: tuple[Protocol, ...] = ()
     capabilities: tuple[Capability, ...] = ()
+    metrics: MetricNames | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,24 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mlgitops.api import capabilities
+from mlgitops.api.capabilities import Ask
 from mlgitops.api.model import ModelVersion
 from mlgitops.api.runtime import ServingRuntime, SupportedFormat
 from mlgitops.errors import InputError, NotFoundError
 
 
-def pick(version: ModelVersion, runtimes: Iterable[ServingRuntime]) -> ServingRuntime:
-    """Return the runtime that fits a version: the highest priority, then the first name.
+def pick(version: ModelVersion, runtimes: Iterable[ServingRuntime], asks: Iterable[Ask] = ()) -> ServingRuntime:
+    """Return the runtime that fits a version and what is asked of it: the highest priority, then the first name.
 
     Raises:
         NotFoundError: none fits; the message names the nearest and why it does not.
     """
     candidates = sorted(runtimes, key=lambda runtime: (-_priority(version, runtime), runtime.metadata.name))
-    reasons = [(tuple(misfits(version, runtime)), runtime) for runtime in candidates]
+    wanted = tuple(asks)
+    reasons = [
+        ((*misfits(version, runtime), *capabilities.missing(runtime, wanted)), runtime) for runtime in candidates
+    ]
     for why, runtime in reasons:
         if not why:
             return runtime

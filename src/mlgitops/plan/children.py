@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-from mlgitops.api import API_VERSION, DeploymentStatus, ModelDeployment
-from mlgitops.plan import labels, optional, pods, revisions, scaling
+from mlgitops.api import DeploymentStatus
+from mlgitops.plan import labels, optional, pods, revisions, scaling, surroundings
+from mlgitops.plan.family import Family
 from mlgitops.plan.inputs import Inputs
 from mlgitops.plan.revisions import Revision
+from mlgitops.plan.routes import PORT, http_route, progress
 from mlgitops.plan.traffic import ALL, scaled, sizes, weights
 
 Raw = dict[str, Any]
-
-_PORT: Final = 80
 
 
 def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revision]) -> tuple[Raw, ...]:
@@ -34,7 +34,7 @@ def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revisi
     if not inputs.blocked:
         target = revisions.render(inputs)
         known.setdefault(target.name, target)
-    family = _Family(inputs.deployment)
+    family = Family(inputs.deployment)
     running = {name: count for name, count in sizes(inputs.deployment, status).items() if name in known}
     made: list[Raw] = []
     if running:
@@ -49,8 +49,9 @@ def children(inputs: Inputs, status: DeploymentStatus, kept: Mapping[str, Revisi
             made.append(_autoscaler(family, revision, count))
     if running:
         made.append(_stable_service(family, status))
+        made += surroundings.of_deployment(family)
         if inputs.deployment.spec.route:
-            made.append(_route(family, status, [known[name] for name in running]))
+            made.append(http_route(family, status, [known[name] for name in running]))
     # Two revisions of one version share their settings.
     return tuple({(raw["kind"], raw["metadata"]["name"]): raw for raw in made}.values())
 
@@ -81,63 +82,6 @@ def surplus(inputs: Inputs, status: DeploymentStatus, owned: Iterable[Raw], want
     return found
 
 
-class _Family:
-    """What all children of a deployment have in common."""
-
-    def __init__(self, deployment: ModelDeployment) -> None:
-        self.deployment = deployment
-        self.name = deployment.metadata.name
-        self.model = deployment.spec.model_ref.name
-
-    def object(
-        self,
-        api_version: str,
-        kind: str,
-        name: str,
-        body: Mapping[str, Any],
-        *,
-        revision: Revision | None = None,
-        annotations: Mapping[str, str] | None = None,
-    ) -> Raw:
-        """Return one child; ``body`` is what stands beside its metadata."""
-        return {
-            "apiVersion": api_version,
-            "kind": kind,
-            "metadata": {"name": name, **self.metadata(revision, annotations)},
-            **body,
-        }
-
-    def metadata(self, revision: Revision | None, annotations: Mapping[str, str] | None = None) -> Raw:
-        """Return namespace, labels, annotations and owner of a child."""
-        own = self.deployment.metadata
-        owner = {
-            "apiVersion": API_VERSION,
-            "kind": "ModelDeployment",
-            "name": own.name,
-            "uid": own.uid,
-            "controller": True,
-            "blockOwnerDeletion": False,
-        }
-        return {
-            "namespace": own.namespace,
-            "labels": self.labels(revision),
-            **({"annotations": dict(annotations)} if annotations else {}),
-            # In CI there is no object in a cluster yet that could own anything.
-            **({"ownerReferences": [owner]} if own.uid else {}),
-        }
-
-    def labels(self, revision: Revision | None) -> dict[str, str]:
-        """Return the labels of a child of the deployment, or of one of its revisions."""
-        if revision is None:
-            return labels.of_deployment(self.name, self.model)
-        return labels.of_revision(self.name, revision.model, revision.name, revision.version)
-
-    def selector(self, revision: str | None) -> dict[str, str]:
-        """Return what selects the pods of one revision, or of all."""
-        own = {labels.DEPLOYMENT: self.name}
-        return {**own, labels.REVISION: revision} if revision else own
-
-
 def _remembered(status: DeploymentStatus) -> Iterator[str]:
     """Yield the names of the revisions whose template is kept: those in use, refused or served lately."""
     references = (
@@ -150,7 +94,7 @@ def _remembered(status: DeploymentStatus) -> Iterator[str]:
     yield from dict.fromkeys(reference.revision for reference in references if reference)
 
 
-def _controller_revision(family: _Family, revision: Revision, status: DeploymentStatus) -> Raw:
+def _controller_revision(family: Family, revision: Revision, status: DeploymentStatus) -> Raw:
     notes = {}
     refused = status.refused
     if refused and refused.revision == revision.name:
@@ -168,7 +112,7 @@ def _settings(inputs: Inputs, revision: Revision) -> Mapping[str, str]:
     return revisions.settings(version, inputs.policy) if version and fits else revision.settings
 
 
-def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str], size: Raw) -> Iterator[Raw]:
+def _of_revision(family: Family, revision: Revision, settings: Mapping[str, str], size: Raw) -> Iterator[Raw]:
     name = labels.child_name(family.name, revision.name)
     selector = family.selector(revision.name)
     if settings:
@@ -185,7 +129,8 @@ def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str
         "template": template,
     }
     yield family.object("apps/v1", "Deployment", name, {"spec": deployment}, revision=revision)
-    yield family.object("v1", "Service", name, {"spec": _service_spec(selector)}, revision=revision)
+    ports = surroundings.metrics_ports(family.deployment)
+    yield family.object("v1", "Service", name, {"spec": _service_spec(selector, *ports)}, revision=revision)
     budget = {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -194,7 +139,7 @@ def _of_revision(family: _Family, revision: Revision, settings: Mapping[str, str
     yield family.object("policy/v1", "PodDisruptionBudget", name, {"spec": budget}, revision=revision)
 
 
-def _autoscaler(family: _Family, revision: Revision, floor: int) -> Raw:
+def _autoscaler(family: Family, revision: Revision, floor: int) -> Raw:
     autoscaling = family.deployment.spec.autoscaling
     assert autoscaling is not None
     api_version, kind = scaling.KINDS[autoscaling.engine]
@@ -203,82 +148,19 @@ def _autoscaler(family: _Family, revision: Revision, floor: int) -> Raw:
     return family.object(api_version, kind, name, {"spec": spec}, revision=revision)
 
 
-def _service_spec(selector: Mapping[str, str]) -> Raw:
-    ports = [{"name": "http", "port": _PORT, "targetPort": "http", "protocol": "TCP"}]
-    return {"selector": dict(selector), "ports": ports}
+def _service_spec(selector: Mapping[str, str], *further: Raw) -> Raw:
+    ports = [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}]
+    return {"selector": dict(selector), "ports": [*ports, *further]}
 
 
-def _stable_service(family: _Family, status: DeploymentStatus) -> Raw:
+def _stable_service(family: Family, status: DeploymentStatus) -> Raw:
     """Return the Service named as the deployment: of the one revision that serves, or of all while two share."""
     serving = weights(status)
     if family.deployment.spec.route and status.active:
         # The route splits; whoever uses the Service stays on the proven revision.
         serving = {status.active.revision: ALL}
     only = next(iter(serving)) if len(serving) == 1 else None
-    notes = None if family.deployment.spec.route else _progress(status)
+    notes = None if family.deployment.spec.route else progress(status)
     return family.object(
         "v1", "Service", family.name, {"spec": _service_spec(family.selector(only))}, annotations=notes
     )
-
-
-def _progress(status: DeploymentStatus) -> dict[str, str]:
-    """Return the annotations from which a lost status is rebuilt."""
-    rollout = status.rollout
-    since = rollout.started_at if rollout else next((entry.at for entry in status.history), None)
-    target = status.target if rollout else status.active
-    notes = {
-        labels.ACTIVE: status.active.revision if status.active else None,
-        labels.TARGET: target.revision if target else None,
-        labels.STEP: str(rollout.step) if rollout else None,
-        labels.STARTED_AT: since,
-    }
-    return {name: value for name, value in notes.items() if value}
-
-
-def _route(family: _Family, status: DeploymentStatus, running: list[Revision]) -> Raw:
-    route = family.deployment.spec.route
-    assert route is not None
-    parents = (
-        {"name": parent.name, "namespace": parent.namespace, "sectionName": parent.section_name}
-        for parent in route.parent_refs
-    )
-    backends = [_backend(family, revision, share) for revision, share in weights(status).items()]
-    # Of two revisions of one version the one that serves stands last and wins.
-    versions = {revision.version: revision for revision in running}
-    spec = {
-        "parentRefs": [{field: value for field, value in parent.items() if value} for parent in parents],
-        **({"hostnames": list(route.hostnames)} if route.hostnames else {}),
-        "rules": [
-            *(
-                _rule(f"{route.path.rstrip('/')}/versions/{version}", [_backend(family, revision.name, 1)])
-                for version, revision in sorted(versions.items(), key=lambda item: int(item[0]))
-            ),
-            # The last rule is the one that splits traffic (plan.observed reads it back).
-            _rule(route.path, backends),
-        ],
-    }
-    return family.object(
-        "gateway.networking.k8s.io/v1", "HTTPRoute", family.name, {"spec": spec}, annotations=_progress(status)
-    )
-
-
-def _rule(path: str, backends: list[Raw]) -> Raw:
-    return {
-        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
-        "filters": [
-            {
-                "type": "URLRewrite",
-                "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
-            }
-        ],
-        "backendRefs": backends,
-    }
-
-
-def _backend(family: _Family, revision: str, weight: int) -> Raw:
-    return {
-        "kind": "Service",
-        "name": labels.child_name(family.name, revision),
-        "port": _PORT,
-        "weight": weight,
-    }

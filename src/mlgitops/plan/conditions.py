@@ -18,7 +18,7 @@ from mlgitops.plan import arrival, labels, observed, optional, revisions
 from mlgitops.plan.inputs import Inputs, override_ends
 from mlgitops.plan.observed import Observed
 from mlgitops.plan.times import stamp
-from mlgitops.plan.traffic import ready_by, settled, weights
+from mlgitops.plan.traffic import ready_by, settled, steps, weights
 
 # A container that ended badly so often while its revision rolls out is not tried further.
 CRASHES: Final = 2
@@ -170,8 +170,8 @@ def _reconciling(inputs: Inputs, status: DeploymentStatus, seen: Observed, *, av
 def _progress(inputs: Inputs, status: DeploymentStatus, seen: Observed) -> _Word:
     assert status.rollout is not None and status.target is not None
     rollout, target = status.rollout, status.target
-    steps = len(inputs.deployment.spec.rollout.steps)
-    where = f"step {rollout.step + 1} of {steps}" if rollout.step < steps else "the last step"
+    moves = steps(inputs.deployment)
+    where = f"step {rollout.step + 1} of {len(moves)}" if rollout.step < len(moves) else "the last step"
     said = f"version {target.version} (revision {target.revision}) takes {rollout.weight} % at {where}"
     if inputs.deployment.metadata.annotations.get(labels.PAUSE) == target.revision:
         return _Word("Paused", f"{said}; annotation {labels.PAUSE} holds it")
@@ -182,7 +182,7 @@ def _progress(inputs: Inputs, status: DeploymentStatus, seen: Observed) -> _Word
     if rollout.phase == "Shifting":
         problem = seen.route.problem if seen.route else ""
         return _Word("Shifting", f"{said}; waits for the route{': ' + problem if problem else ''}")
-    pause = inputs.deployment.spec.rollout.steps[rollout.step].pause if rollout.step < steps else "0s"
+    pause = moves[rollout.step].pause if rollout.step < len(moves) else "0s"
     return _Word("Pausing", f"{said} for {pause} since {rollout.step_started_at}")
 
 

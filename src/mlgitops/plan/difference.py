@@ -206,6 +206,8 @@ def _how(before: Side | None, after: Side | None) -> str:
 
 def _moves(deployment: ModelDeployment) -> str:
     rollout = deployment.spec.rollout
+    if rollout.strategy == "Rolling":
+        return "pod by pod, as new pods are ready"
     if rollout.strategy != "Canary" or not rollout.steps:
         return "all traffic at once, when all new pods are ready"
     steps = (

@@ -18,7 +18,9 @@ from mlgitops.api import (
     ServingRuntime,
     runtimes,
 )
+from mlgitops.api.capabilities import asked
 from mlgitops.api.policy import DEFAULT_POLICY
+from mlgitops.api.unsupported import unsupported
 from mlgitops.errors import InputError
 from mlgitops.plan.times import moment
 
@@ -108,7 +110,7 @@ def resolve(deployment: ModelDeployment, catalog: Catalog, now: datetime) -> Inp
     if override and override_ends(override) <= now:
         override = None
     inputs = Inputs(deployment, override=override, versions=_kept(deployment, catalog))
-    for look_up in (_model, _named_version, _policy, _runtime):
+    for look_up in (_supported, _model, _named_version, _policy, _runtime):
         inputs = look_up(inputs, catalog)
         if inputs.blocked:
             break
@@ -120,6 +122,11 @@ def _kept(deployment: ModelDeployment, catalog: Catalog) -> dict[str, ModelVersi
     named = (status.active, status.target, *status.retiring) if status else ()
     found = {kept.version: catalog.version(deployment.spec.model_ref.name, kept.version) for kept in named if kept}
     return {number: version for number, version in found.items() if version}
+
+
+def _supported(inputs: Inputs, _: Catalog) -> Inputs:
+    found = next(unsupported(inputs.deployment), None)
+    return _blocked(inputs, "NotSupported", f"{found.field}: {found.sentence}") if found else inputs
 
 
 def _model(inputs: Inputs, catalog: Catalog) -> Inputs:
@@ -182,7 +189,7 @@ def _runtime(inputs: Inputs, catalog: Catalog) -> Inputs:
             return _blocked(inputs, "MissingRuntime", f"no ServingRuntime {reference.name}; known: {names}")
         known = [chosen]
     try:
-        return replace(inputs, runtime=runtimes.pick(inputs.version, known))
+        return replace(inputs, runtime=runtimes.pick(inputs.version, known, asked(inputs.deployment)))
     except InputError as error:
         return _blocked(inputs, "NoRuntimeFits", str(error))
 

@@ -13,9 +13,13 @@ from mlgitops.api import ModelDeployment
 from mlgitops.plan import scaling
 
 AUTOSCALERS: Final = frozenset(kind for _, kind in scaling.KINDS.values())
-KINDS: Final = frozenset({"HTTPRoute", *AUTOSCALERS})
+KINDS: Final = frozenset({"HTTPRoute", "NetworkPolicy", "ServiceMonitor", *AUTOSCALERS})
 # What to install for the kinds that are not Kubernetes' own.
-_FROM: Final[Mapping[str, str]] = {"HTTPRoute": "Gateway API", "ScaledObject": "KEDA"}
+_FROM: Final[Mapping[str, str]] = {
+    "HTTPRoute": "Gateway API",
+    "ScaledObject": "KEDA",
+    "ServiceMonitor": "the Prometheus operator",
+}
 
 
 def asked(deployment: ModelDeployment) -> dict[str, str]:
@@ -24,6 +28,10 @@ def asked(deployment: ModelDeployment) -> dict[str, str]:
     found = {"HTTPRoute": "spec.route"} if spec.route else {}
     if spec.autoscaling:
         found[scaling.KINDS[spec.autoscaling.engine][1]] = "spec.autoscaling"
+    if spec.network:
+        found["NetworkPolicy"] = "spec.network"
+    if spec.monitoring and spec.monitoring.service_monitor:
+        found["ServiceMonitor"] = "spec.monitoring.serviceMonitor"
     return found
 
 

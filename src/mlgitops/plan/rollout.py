@@ -36,7 +36,7 @@ from mlgitops.plan.observed import Observed, Pods
 from mlgitops.plan.recovery import is_lost, recover
 from mlgitops.plan.revisions import Revision, render
 from mlgitops.plan.times import duration, moment, stamp
-from mlgitops.plan.traffic import ALL, DRAIN, full_size, needed, ready_by, settled, sizes, step_weight
+from mlgitops.plan.traffic import ALL, DRAIN, full_size, needed, ready_by, settled, sizes, step_weight, steps
 
 HISTORY: Final = 5
 # While only a repair can help, the clock is set back so often and not on every look.
@@ -78,7 +78,7 @@ def _deadlines(inputs: Inputs, rollout: RolloutStatus) -> list[datetime]:
     if rollout.phase == "Starting":
         return [ready_by(inputs.deployment, rollout)]
     if rollout.phase == "Pausing":
-        pause = inputs.deployment.spec.rollout.steps[rollout.step].pause if _in_steps(inputs, rollout) else "0s"
+        pause = steps(inputs.deployment)[rollout.step].pause if _in_steps(inputs, rollout) else "0s"
         return [] if pause == INDEFINITE else [moment(rollout.step_started_at) + duration(pause)]
     return []
 
@@ -126,7 +126,7 @@ def _begin(
     # What served until it was replaced, and still has all its pods, needs no canary to serve again. What was
     # rolled back from or refused does: it was just judged bad.
     returning = any(old.revision == target.name and old.proven and old.replicas >= enough for old in status.retiring)
-    at_once = first or returning or inputs.override is not None or spec.rollout.strategy != "Canary"
+    at_once = first or returning or inputs.override is not None or spec.rollout.strategy == "BlueGreen"
     retiring = tuple(
         # What was kept in case of a return gives its place to the new roll-out.
         replace(old, until=min(old.until, stamp(now + DRAIN))) if old.until else old
@@ -136,7 +136,7 @@ def _begin(
     return replace(
         status,
         target=_reference(target),
-        rollout=replace(rollout, step=len(spec.rollout.steps) if at_once else 0, returning=returning),
+        rollout=replace(rollout, step=len(steps(inputs.deployment)) if at_once else 0, returning=returning),
         retiring=retiring,
         last_failure=None,
     )
@@ -187,13 +187,13 @@ def _patient(rollout: RolloutStatus, pods: Pods, now: datetime) -> RolloutStatus
 
 
 def _in_steps(inputs: Inputs, rollout: RolloutStatus) -> bool:
-    return rollout.step < len(inputs.deployment.spec.rollout.steps)
+    return rollout.step < len(steps(inputs.deployment))
 
 
 def _pause_is_over(inputs: Inputs, target: RevisionReference, rollout: RolloutStatus, now: datetime) -> bool:
     if not _in_steps(inputs, rollout) or _commands(inputs, labels.ADVANCE, f"{target.revision}/{rollout.step}"):
         return True
-    pause = inputs.deployment.spec.rollout.steps[rollout.step].pause
+    pause = steps(inputs.deployment)[rollout.step].pause
     return pause != INDEFINITE and moment(rollout.step_started_at) + duration(pause) <= now
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlgitops.api import DeploymentStatus, ModelDeployment
-from mlgitops.api.deployment import RolloutStatus
+from mlgitops.api.deployment import RolloutStatus, RolloutStep
 from mlgitops.plan.observed import Observed
 from mlgitops.plan.times import duration, moment
 
@@ -18,6 +18,9 @@ DRAIN: Final = timedelta(seconds=5)
 READY_WITHIN: Final = timedelta(minutes=10)
 
 ALL: Final = 100
+
+# Moves of traffic in a Rolling roll-out, whatever the number of pods.
+_LONGEST_ROLL: Final = 10
 
 
 def weights(status: DeploymentStatus) -> dict[str, int]:
@@ -31,10 +34,19 @@ def weights(status: DeploymentStatus) -> dict[str, int]:
     return {status.active.revision: ALL} if status.active else {}
 
 
+def steps(deployment: ModelDeployment) -> tuple[RolloutStep, ...]:
+    """Return the steps of a canary; Rolling has an even one for each pod but the last, at most nine."""
+    rollout, scaling = deployment.spec.rollout, deployment.spec.autoscaling
+    if rollout.strategy != "Rolling":
+        return rollout.steps
+    count = min(scaling.min_replicas if scaling else deployment.spec.replicas, _LONGEST_ROLL)
+    return tuple(RolloutStep(ALL * number // count) for number in range(1, count))
+
+
 def step_weight(deployment: ModelDeployment, step: int) -> int:
     """Return the weight of a step in percent; the step after the last one takes everything."""
-    steps = deployment.spec.rollout.steps
-    return steps[step].weight if step < len(steps) else ALL
+    weights = steps(deployment)
+    return weights[step].weight if step < len(weights) else ALL
 
 
 def full_size(deployment: ModelDeployment, rollout: RolloutStatus | None) -> int:

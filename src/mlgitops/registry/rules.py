@@ -22,7 +22,9 @@ from mlgitops.api import (
     ServingRuntime,
     runtimes,
 )
+from mlgitops.api.capabilities import Ask, asked
 from mlgitops.api.model import Artifact
+from mlgitops.api.unsupported import unsupported
 from mlgitops.errors import InputError, Problem
 from mlgitops.registry import layout, schema
 from mlgitops.registry.removals import removals
@@ -175,10 +177,14 @@ def _allowed_places(entry: Entry, artifact: Artifact, policy: PromotionPolicy) -
 
 
 def _served(
-    entry: Entry, version: ModelVersion, candidates: Iterable[ServingRuntime], path: tuple[str, ...]
+    entry: Entry,
+    version: ModelVersion,
+    candidates: Iterable[ServingRuntime],
+    path: tuple[str, ...],
+    asks: Iterable[Ask] = (),
 ) -> Iterator[Problem]:
     try:
-        runtimes.pick(version, candidates)
+        runtimes.pick(version, candidates, asks)
     except InputError as error:
         yield entry.document.problem(path, f"cannot be served: {error}")
 
@@ -198,17 +204,23 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
         yield from _known_stage(entry, tree.model(model), spec.stage)
     if spec.version:
         yield from _known_version(entry, model, spec.version, tree)
+    for refused in unsupported(deployment):
+        yield entry.document.problem(tuple(refused.field.split(".")), f"is not supported: {refused.sentence}")
+    stage = tree.stage(model, spec.stage) if spec.stage else None
+    version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
+    asks = asked(deployment)
     if spec.runtime_ref is None:
+        unread = any(path.startswith(layout.RUNTIMES) for path in tree.unread)
+        if version is not None and asks and not unread:
+            yield from _served(entry, version, tree.runtimes(), tuple(asks[0].field.split(".")), asks)
         return
     runtime = tree.find(ServingRuntime, spec.runtime_ref.name)
     path = ("spec", "runtimeRef", "name")
     if runtime is None and layout.runtime(spec.runtime_ref.name) not in tree.unread:
         known = _known(item.metadata.name for item in tree.runtimes())
         yield entry.document.problem(path, f'"{spec.runtime_ref.name}" names no ServingRuntime; known: {known}')
-    stage = tree.stage(model, spec.stage) if spec.stage else None
-    version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
     if version is not None and runtime is not None:
-        yield from _served(entry, version, [runtime], path)
+        yield from _served(entry, version, [runtime], path, asks)
 
 
 def _runtime(entry: Entry, runtime: ServingRuntime) -> Iterator[Problem]:

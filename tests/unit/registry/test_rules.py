@@ -291,3 +291,22 @@ def test_a_freeze_names_a_time_zone_that_there_is_and_ends_after_it_starts(files
         ),
         "registry/policies/default.yaml:8: spec.freezes[1].end must be later than start, which is 2026-12-02T00:00:00Z",
     ]
+
+
+def test_a_field_that_this_release_does_not_act_on_is_a_problem_with_the_next_step(
+    files: Files, change: Change
+) -> None:
+    change("prod/iris.yaml", "stage: production", "stage: production\n  engine:\n    name: KServe")
+    (problem,) = problems(files)
+    assert problem.startswith("registry/deployments/prod/iris.yaml:9: spec.engine.name is not supported: ")
+    assert "set it to Kubernetes" in problem
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_deployment_that_asks_more_than_its_runtime_can_is_invalid(files: Files, change: Change, named: bool) -> None:
+    reference = "\n  runtimeRef: {name: python-1}" if named else ""
+    change(
+        "prod/iris.yaml", "stage: production", f"stage: production{reference}\n  monitoring: {{serviceMonitor: true}}"
+    )
+    (problem,) = problems(files)
+    assert "python-1: it lacks the capability Metrics, which spec.monitoring.serviceMonitor asks for" in problem
