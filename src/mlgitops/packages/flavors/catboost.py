@@ -13,8 +13,9 @@ import numpy as np
 
 from mlgitops.errors import InputError
 from mlgitops.files import write_atomic
+from mlgitops.packages.flavors import trees
 from mlgitops.packages.flavors.base import Opened, Written
-from mlgitops.packages.flavors.estimators import EstimatorRunner, describe
+from mlgitops.packages.flavors.estimators import EstimatorRunner
 from mlgitops.packages.package import Package
 from mlgitops.packages.signature import Signature
 
@@ -37,16 +38,12 @@ def write(
     Raises:
         InputError: it is of another class, is not fitted, or does not answer for the example.
     """
-    kind = type(model).__name__
-    if _CLASSES.get(kind) is not type(model):
-        raise InputError(f"a {kind} cannot be saved as catboost; expected one of: {', '.join(_CLASSES)}")
+    kind = trees.class_of(model, _CLASSES, "catboost")
     if not model.is_fitted():
         raise InputError(f"{kind} is not fitted; call fit first")
     if example is None and signature is None:
         example = np.zeros((1, len(model.feature_names_)))
-    found, arrangement = describe(model, example, signature)
-    if arrangement != "matrix":
-        raise InputError(f"{kind} needs a data frame with categories; encode them as numbers to save it as catboost")
+    found = trees.describe_estimator(model, example, signature, "catboost")
     write_atomic(file, _bytes(model))
     flavors = {
         "catboost": {
@@ -67,14 +64,9 @@ def open_package(package: Package, trusted_types: Sequence[str]) -> Opened:  # n
     Raises:
         InputError: the package names another class, or its file cannot be read.
     """
-    kind = str(package.settings.get("class"))
-    if kind not in _CLASSES:
-        raise InputError(f"{package.folder} names the class {kind!r}; expected one of: {', '.join(_CLASSES)}")
+    kind = trees.named_class(package, _CLASSES)
     native = _CLASSES[kind]()
-    try:
-        native.load_model(blob=package.data.read_bytes())
-    except (catboost.CatBoostError, ValueError, TypeError) as error:
-        raise InputError(f"{package.data} cannot be loaded: {str(error).splitlines()[0]}") from error
+    trees.loaded(package, lambda data: native.load_model(blob=data), catboost.CatBoostError)
     run = EstimatorRunner(native, package.signature.inputs, "matrix")
     classes = native.classes_ if kind == "CatBoostClassifier" else None
     return Opened(native, run, classes)

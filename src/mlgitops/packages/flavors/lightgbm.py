@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +19,13 @@ import numpy as np
 from mlgitops.errors import InputError
 from mlgitops.files import write_atomic
 from mlgitops.packages import arrays
+from mlgitops.packages.flavors import trees
 from mlgitops.packages.flavors.base import Opened, Written
-from mlgitops.packages.flavors.estimators import EstimatorRunner, describe
+from mlgitops.packages.flavors.estimators import EstimatorRunner
 from mlgitops.packages.package import Package
 from mlgitops.packages.signature import Signature, TensorSpec
+
+_REFUSAL: Final = lightgbm.basic.LightGBMError
 
 # The only classes that a package may come from.
 _CLASSES: Final[Mapping[str, type]] = {
@@ -61,19 +65,18 @@ def write(
     Raises:
         InputError: it is of another class, is not fitted, or its Booster alone does not answer as it does.
     """
-    kind = type(model).__name__
-    if _CLASSES.get(kind) is not type(model):
-        raise InputError(f"a {kind} cannot be saved as lightgbm; expected one of: {', '.join(_CLASSES)}")
-    booster = model if isinstance(model, lightgbm.Booster) else _fitted(model)
+    kind = trees.class_of(model, _CLASSES, "lightgbm")
+    bare = isinstance(model, lightgbm.Booster)
+    booster: lightgbm.Booster = model if bare else trees.booster_of(model, lambda fitted: fitted.booster_)
     text = booster.model_to_string()
     loaded = lightgbm.Booster(model_str=text)
-    classes = None if model is booster else getattr(model, "classes_", None)
-    if model is booster:
-        found = _describe_booster(loaded, example, signature)
+    classes = None if bare else getattr(model, "classes_", None)
+    if bare and signature is not None:
+        found = signature
+    elif bare:
+        found = trees.describe_booster(partial(BoosterRunner, loaded), partial(_blank, loaded), example, _REFUSAL)
     else:
-        found, arrangement = describe(model, example, signature)
-        if arrangement != "matrix":
-            raise InputError(f"{kind} needs a data frame with categories; encode them as numbers to save it")
+        found = trees.describe_estimator(model, example, signature, "lightgbm")
         _compare(model, BoosterRunner(loaded, found.inputs, classes), example)
     write_atomic(file, text.encode())
     flavor = {
@@ -83,7 +86,7 @@ def write(
         "code": None,
     }
     flavors: dict[str, Any] = {"lightgbm": flavor}
-    if model is booster:  # MLflow would answer for an estimator with its Booster's numbers
+    if bare:  # MLflow would answer for an estimator with its Booster's numbers
         flavors["python_function"] = {"loader_module": "mlflow.lightgbm", "data": file.name}
     return Written(found, {"class": kind, **_settings(classes)}, flavors)
 
@@ -94,23 +97,10 @@ def open_package(package: Package, trusted_types: Sequence[str]) -> Opened:  # n
     Raises:
         InputError: the package names another class, or its file cannot be read.
     """
-    kind = str(package.settings.get("class"))
-    if kind not in _CLASSES:
-        raise InputError(f"{package.folder} names the class {kind!r}; expected one of: {', '.join(_CLASSES)}")
-    try:
-        booster = lightgbm.Booster(model_str=package.data.read_text("utf-8"))
-    except (lightgbm.basic.LightGBMError, ValueError, TypeError) as error:
-        raise InputError(f"{package.data} cannot be loaded: {str(error).splitlines()[0]}") from error
+    trees.named_class(package, _CLASSES)
+    booster = trees.loaded(package, lambda data: lightgbm.Booster(model_str=data.decode()), _REFUSAL)
     classes = _classes(package)
     return Opened(booster, BoosterRunner(booster, package.signature.inputs, classes), classes)
-
-
-def _fitted(model: Any) -> lightgbm.Booster:
-    try:
-        booster: lightgbm.Booster = model.booster_
-    except Exception as error:  # a NotFittedError, without importing scikit-learn for its name
-        raise InputError(f"{type(model).__name__} is not fitted; call fit first") from error
-    return booster
 
 
 def _settings(classes: np.ndarray | None) -> dict[str, Any]:
@@ -151,15 +141,3 @@ def _blank(booster: lightgbm.Booster) -> dict[str, np.ndarray]:
 
 def _zeros(spec: TensorSpec) -> np.ndarray:
     return np.zeros([1 if size == -1 else size for size in spec.shape])
-
-
-def _describe_booster(booster: lightgbm.Booster, example: Any | None, given: Signature | None) -> Signature:
-    if given is not None:
-        return given
-    columns = _blank(booster) if example is None else arrays.from_example(example)
-    inputs = tuple(arrays.spec_of(name, array) for name, array in columns.items())
-    try:
-        answers = BoosterRunner(booster, inputs)(columns, ("predict",))
-    except (lightgbm.basic.LightGBMError, ValueError, TypeError) as error:
-        raise InputError(f"the Booster cannot predict the input example: {error}") from error
-    return Signature(inputs, (arrays.spec_of("predict", answers["predict"]),))
