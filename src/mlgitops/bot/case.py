@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mlgitops import registry
 from mlgitops.api import Model, PromotionPolicy
@@ -19,7 +20,7 @@ class Question:
 
     ``base`` and ``head`` are commits of ``repository``; ``actor`` reserves numbers for versions that
     were written by hand, and is empty where only reading is allowed; ``review`` is None where no pull
-    request is judged.
+    request is judged; ``now`` is the instant to judge at.
     """
 
     repository: Repository
@@ -28,6 +29,7 @@ class Question:
     ledger: Ledger
     actor: str = ""
     review: Review | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

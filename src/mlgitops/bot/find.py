@@ -71,10 +71,10 @@ def former(repository: Repository, commit: str, path: str) -> Entry | None:
     return None
 
 
-def hold(stage: ModelStage | None) -> Hold | None:
-    """Return the hold that keeps bots off a stage now; one whose time is over does not."""
+def hold(stage: ModelStage | None, now: datetime) -> Hold | None:
+    """Return the hold that keeps bots off a stage at an instant; one whose time is over does not."""
     found = stage.spec.hold if stage else None
-    return None if found and found.until and _instant(found.until) <= datetime.now(UTC) else found
+    return None if found and found.until and _instant(found.until) <= now else found
 
 
 def _instant(text: str) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from mlgitops.api import ModelDeployment, ModelStage
 from mlgitops.bot import additions, evidence, find
@@ -85,7 +84,7 @@ def _verdicts(
     challenger, model = case.after.version(model_name, number), case.model(model_name, stage)
     if challenger is None or model is None:
         return ()  # the tree's problems say so
-    now, hold = old.spec.version if old else None, find.hold(old)
+    now, hold = old.spec.version if old else None, find.hold(old, question.now)
     earlier = find.earlier(question.repository, question.base, model_name, stage, now)
     change = Change(
         model=model,
@@ -99,7 +98,7 @@ def _verdicts(
     )
     policy = case.policy(model_name)
     known = evidence.gather(question.ledger, challenger, policy)
-    judged = judge(change, policy, known.evaluations, known.services, question.review, now=datetime.now(UTC))
+    judged = judge(change, policy, known.evaluations, known.services, question.review, now=question.now)
     verdicts = (*judged, *known.unread, additions.artifact(case, challenger))
     if policy is None:
         reason = "the base branch has no policy for this model; merge the policy first"

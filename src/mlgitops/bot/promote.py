@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from mlgitops import registry
 from mlgitops.api import Metadata, ModelStage, Reference, names
@@ -48,7 +49,7 @@ def promote(context: Context, model: str, stage: str, version: str | None = None
     if before == number:
         raise InputError(f"{model}@{stage} names version {number} already")
     current = context.tree.stage(model, stage)
-    hold = find.hold(current)
+    hold = find.hold(current, datetime.now(UTC))
     if hold and not lift_hold:
         raise InputError(
             f"{model}@{stage} is held: {plain(hold.reason)}; to promote all the same, lift the hold with --lift-hold"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from mlgitops import registry
 from mlgitops.api import PromotionPolicy
 from mlgitops.bot.case import Question
@@ -14,13 +16,14 @@ from mlgitops.forge import Pull, State
 ROUNDS = 3  # the base branch may move between a check and the merge, but not for ever
 
 
-def merge(remote: Remote, number: int, *, force: bool = False) -> Pull:
+def merge(remote: Remote, number: int, *, force: bool = False, now: datetime | None = None) -> Pull:
     """Merge a pull request; without a passing check for this head and this base commit, check again first.
 
     Args:
         remote: the registry.
         number: the pull request.
         force: merge whatever the check says; the pull request records it.
+        now: the instant that the check judges at; default: the present one.
 
     Raises:
         NotFoundError: there is no such pull request.
@@ -29,7 +32,7 @@ def merge(remote: Remote, number: int, *, force: bool = False) -> Pull:
     """
     pull = remote.forge.pull(number)
     if not force and pull.state is State.OPEN and _depends_on_time(remote, remote.fetch(pull.base)):
-        _check(remote, pull)
+        _check(remote, pull, now)
     for _ in range(ROUNDS):
         try:
             return remote.forge.merge(number, force=force, by=actor())
@@ -37,15 +40,16 @@ def merge(remote: Remote, number: int, *, force: bool = False) -> Pull:
             pull = remote.forge.pull(number)
             if force or pull.state is not State.OPEN:
                 raise
-        _check(remote, pull)
+        _check(remote, pull, now)
     raise CheckFailedError(
         f"branch {pull.base} or pull request {number} kept moving between check and merge; try again"
     )
 
 
-def _check(remote: Remote, pull: Pull) -> None:
-    base = remote.fetch(pull.base)
-    report = check(Question(remote.repository, base, pull.head, remote.ledger, actor(), reviewed(remote.forge, pull)))
+def _check(remote: Remote, pull: Pull, now: datetime | None) -> None:
+    base, review = remote.fetch(pull.base), reviewed(remote.forge, pull)
+    moment = now or datetime.now(UTC)
+    report = check(Question(remote.repository, base, pull.head, remote.ledger, actor(), review, moment))
     publish(report, remote.forge, pull.number)
     if not report.passed:
         raise CheckFailedError(
