@@ -31,7 +31,7 @@ def tree(stand: Stand, **spec: object) -> Tree:
     entries = []
     for resource, environment in resources:
         written = replace(resource, metadata=api.Metadata(resource.metadata.name))
-        document = Document(layout.path_of(written, environment) or "", api.dump(written), b"")
+        document = Document(layout.path_of(api.dump(written), environment) or "", api.dump(written), b"")
         entries.append(Entry(document, environment, written))
     return Tree(entries)
 

@@ -2,66 +2,75 @@
 
 ``parse`` reads Kubernetes JSON, ``dump`` writes it. The CRDs under ``crds/`` are the
 source of truth; a test holds every class to them.
+
+A name is fetched from its module when it is first used: a class costs a millisecond, and
+whoever asks for a stage needs few of a hundred.
 """
 
-from __future__ import annotations
+TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
+if TYPE_CHECKING:
+    from mlgitops.api import addresses as addresses
+    from mlgitops.api import conditions as conditions
+    from mlgitops.api.deployment import DeploymentStatus as DeploymentStatus
+    from mlgitops.api.deployment import ModelDeployment as ModelDeployment
+    from mlgitops.api.deployment import ModelOverride as ModelOverride
+    from mlgitops.api.kinds import API_VERSION as API_VERSION
+    from mlgitops.api.kinds import GROUP as GROUP
+    from mlgitops.api.kinds import KINDS as KINDS
+    from mlgitops.api.kinds import VERSION as VERSION
+    from mlgitops.api.kinds import Kind as Kind
+    from mlgitops.api.kinds import Resource as Resource
+    from mlgitops.api.kinds import kind_of as kind_of
+    from mlgitops.api.meta import Condition as Condition
+    from mlgitops.api.meta import Metadata as Metadata
+    from mlgitops.api.meta import Reference as Reference
+    from mlgitops.api.model import Model as Model
+    from mlgitops.api.model import ModelStage as ModelStage
+    from mlgitops.api.model import ModelVersion as ModelVersion
+    from mlgitops.api.objects import dump as dump
+    from mlgitops.api.objects import parse as parse
+    from mlgitops.api.policy import PromotionPolicy as PromotionPolicy
+    from mlgitops.api.runtime import ServingRuntime as ServingRuntime
+    from mlgitops.api.schemas import crds as crds
+    from mlgitops.api.schemas import schema as schema
+    from mlgitops.api.source import RegistrySource as RegistrySource
 
-from collections.abc import Mapping
-from typing import Any, cast
-
-from mlgitops.api import codec
-from mlgitops.api.deployment import DeploymentStatus, ModelDeployment, ModelOverride
-from mlgitops.api.kinds import API_VERSION, GROUP, KINDS, VERSION, Kind, Resource, kind_of
-from mlgitops.api.meta import Condition, Metadata, Reference
-from mlgitops.api.model import Model, ModelStage, ModelVersion
-from mlgitops.api.policy import PromotionPolicy
-from mlgitops.api.runtime import ServingRuntime
-from mlgitops.api.schemas import crds, schema
-from mlgitops.api.source import RegistrySource
-from mlgitops.errors import InvalidError, Problem
-
-__all__ = [
-    "API_VERSION",
-    "GROUP",
-    "KINDS",
-    "VERSION",
-    "Condition",
-    "DeploymentStatus",
-    "Kind",
-    "Metadata",
-    "Model",
-    "ModelDeployment",
-    "ModelOverride",
-    "ModelStage",
-    "ModelVersion",
-    "PromotionPolicy",
-    "Reference",
-    "RegistrySource",
-    "Resource",
-    "ServingRuntime",
-    "crds",
-    "dump",
-    "kind_of",
-    "parse",
-    "schema",
-]
+_HOMES = {
+    "API_VERSION": "kinds",
+    "Condition": "meta",
+    "DeploymentStatus": "deployment",
+    "GROUP": "kinds",
+    "KINDS": "kinds",
+    "Kind": "kinds",
+    "Metadata": "meta",
+    "Model": "model",
+    "ModelDeployment": "deployment",
+    "ModelOverride": "deployment",
+    "ModelStage": "model",
+    "ModelVersion": "model",
+    "PromotionPolicy": "policy",
+    "Reference": "meta",
+    "RegistrySource": "source",
+    "Resource": "kinds",
+    "ServingRuntime": "runtime",
+    "VERSION": "kinds",
+    "addresses": "addresses",
+    "conditions": "conditions",
+    "crds": "schemas",
+    "dump": "objects",
+    "kind_of": "kinds",
+    "parse": "objects",
+    "schema": "schemas",
+}
+__all__ = sorted(_HOMES)
 
 
-def parse(raw: Mapping[str, Any]) -> Resource:
-    """Read one object of ours from Kubernetes JSON; fields that we do not know are ignored.
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mlgitops.api' has no attribute {name!r}")
+    from importlib import import_module
 
-    Raises:
-        InvalidError: not one of our kinds, or with every missing field and wrong type.
-    """
-    kind = KINDS.get(str(raw.get("kind")))
-    if kind is None:
-        raise InvalidError([Problem("", 0, "kind", f"must be one of {', '.join(KINDS)}, not {raw.get('kind')!r}")])
-    if raw.get("apiVersion") != API_VERSION:
-        raise InvalidError([Problem("", 0, "apiVersion", f"must be {API_VERSION}, not {raw.get('apiVersion')!r}")])
-    return codec.decode(kind.resource, raw)
-
-
-def dump(resource: Resource) -> dict[str, Any]:
-    """Return a resource's Kubernetes JSON, without what equals its default."""
-    body = cast("dict[str, Any]", codec.encode(resource))
-    return {"apiVersion": API_VERSION, "kind": kind_of(resource), **body}
+    module = import_module(f"mlgitops.api.{_HOMES[name]}")
+    value: object = module if _HOMES[name] == name else getattr(module, name)
+    globals()[name] = value
+    return value

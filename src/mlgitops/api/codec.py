@@ -136,7 +136,8 @@ def _map(item: Decoder) -> Decoder:
         if not isinstance(raw, Mapping):
             report(where, f"must be a mapping, not {raw!r:.80}")
             return {}
-        return {key: item(value, f"{where}.{key}", report) for key, value in raw.items()}
+        # A null is no value, for the API server too.
+        return {key: item(value, f"{where}.{key}", report) for key, value in raw.items() if value is not None}
 
     return read
 

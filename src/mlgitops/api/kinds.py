@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from mlgitops.api.deployment import ModelDeployment, ModelOverride
-from mlgitops.api.model import Model, ModelStage, ModelVersion
-from mlgitops.api.policy import PromotionPolicy
-from mlgitops.api.runtime import ServingRuntime
-from mlgitops.api.source import RegistrySource
+if TYPE_CHECKING:
+    from mlgitops.api.deployment import ModelDeployment, ModelOverride
+    from mlgitops.api.model import Model, ModelStage, ModelVersion
+    from mlgitops.api.policy import PromotionPolicy
+    from mlgitops.api.runtime import ServingRuntime
+    from mlgitops.api.source import RegistrySource
 
 GROUP = "mlgitops.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-Resource = (
-    Model
-    | ModelVersion
-    | ModelStage
-    | ModelDeployment
-    | ServingRuntime
-    | PromotionPolicy
-    | ModelOverride
-    | RegistrySource
+Resource: TypeAlias = (
+    "Model | ModelVersion | ModelStage | ModelDeployment | ServingRuntime"
+    " | PromotionPolicy | ModelOverride | RegistrySource"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: its name, its plural in URLs, its class, and whether the operator writes its status."""
+    """One kind: its name, its plural in URLs, its class's module, and whether the operator writes its status."""
 
     name: str
     plural: str
-    resource: type[Resource]
+    module: str
     reconciled: bool = False
+
+    @property
+    def resource(self) -> type[Resource]:
+        """The class, imported when it is asked for: few who read the table need all of them."""
+        return cast("type[Resource]", getattr(import_module(f"{__package__}.{self.module}"), self.name))
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("Model", "models", Model),
-        Kind("ModelVersion", "modelversions", ModelVersion),
-        Kind("ModelStage", "modelstages", ModelStage, reconciled=True),
-        Kind("ModelDeployment", "modeldeployments", ModelDeployment, reconciled=True),
-        Kind("ServingRuntime", "servingruntimes", ServingRuntime),
-        Kind("PromotionPolicy", "promotionpolicies", PromotionPolicy),
-        Kind("ModelOverride", "modeloverrides", ModelOverride, reconciled=True),
-        Kind("RegistrySource", "registrysources", RegistrySource, reconciled=True),
+        Kind("Model", "models", "model"),
+        Kind("ModelVersion", "modelversions", "model"),
+        Kind("ModelStage", "modelstages", "model", reconciled=True),
+        Kind("ModelDeployment", "modeldeployments", "deployment", reconciled=True),
+        Kind("ServingRuntime", "servingruntimes", "runtime"),
+        Kind("PromotionPolicy", "promotionpolicies", "policy"),
+        Kind("ModelOverride", "modeloverrides", "deployment", reconciled=True),
+        Kind("RegistrySource", "registrysources", "source", reconciled=True),
     )
 }
 

@@ -6,9 +6,7 @@ import functools
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
-from mlgitops.api.kinds import VERSION
+from mlgitops.api.kinds import GROUP, KINDS, VERSION
 from mlgitops.errors import NotFoundError
 
 _PLACES = (Path(__file__).with_name("crds"), Path(__file__).parents[3] / "crds")
@@ -29,10 +27,7 @@ def folder() -> Path:
 @functools.cache
 def crds() -> tuple[dict[str, Any], ...]:
     """Return every CustomResourceDefinition, in the order of their names; do not change them."""
-    return tuple(
-        cast("dict[str, Any]", yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader))
-        for path in sorted(folder().glob("*.yaml"))
-    )
+    return tuple(_read(path) for path in sorted(folder().glob("*.yaml")))
 
 
 @functools.cache
@@ -42,8 +37,18 @@ def schema(kind: str) -> dict[str, Any]:
     Raises:
         NotFoundError: no CRD defines the kind.
     """
-    for crd in crds():
-        if crd["spec"]["names"]["kind"] == kind:
-            version = next(item for item in crd["spec"]["versions"] if item["name"] == VERSION)
-            return cast("dict[str, Any]", version["schema"]["openAPIV3Schema"])
-    raise NotFoundError(f"kind {kind} is not one of ours")
+    known = KINDS.get(kind)
+    # One file of several: who asks for a stage need not wait for the schema of pods.
+    path = folder() / f"{GROUP}_{known.plural}.yaml" if known else None
+    if path is None or not path.is_file():
+        raise NotFoundError(f"kind {kind} is not one of ours")
+    versions = _read(path)["spec"]["versions"]
+    version = next(item for item in versions if item["name"] == VERSION)
+    return cast("dict[str, Any]", version["schema"]["openAPIV3Schema"])
+
+
+@functools.cache
+def _read(path: Path) -> dict[str, Any]:
+    import yaml  # whoever only asks where they lie need not wait for it
+
+    return cast("dict[str, Any]", yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader))

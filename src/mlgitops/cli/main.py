@@ -10,7 +10,6 @@ import importlib
 import os
 import signal
 import sys
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -74,6 +73,8 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version  # it imports half of the standard library
+
         typer.echo(version("mlgitops"))
         raise typer.Exit
 

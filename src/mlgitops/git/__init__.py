@@ -3,28 +3,50 @@
 Nothing here touches a work tree, runs a hook of ours or reaches a shell, and no message
 holds a credential. A push says what it expects of every ref it changes; when it fails or
 its answer does not come, fetch, look, and only then retry.
+
+A name is fetched from its module when it is first used: what only runs git needs no GitPython, which
+takes longer to import than most answers take.
 """
 
-from mlgitops.git.logins import Login, SshLogin
-from mlgitops.git.names import check_ref, check_url, public_url
-from mlgitops.git.remote import ls_remote
-from mlgitops.git.repository import Commit, Person, Repository
-from mlgitops.git.settling import settle
-from mlgitops.git.signatures import UnverifiedError, signer
-from mlgitops.git.tree import Files
+TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
+if TYPE_CHECKING:
+    from mlgitops.git.logins import Login as Login
+    from mlgitops.git.logins import SshLogin as SshLogin
+    from mlgitops.git.names import check_ref as check_ref
+    from mlgitops.git.names import check_url as check_url
+    from mlgitops.git.names import public_url as public_url
+    from mlgitops.git.remote import ls_remote as ls_remote
+    from mlgitops.git.repository import Commit as Commit
+    from mlgitops.git.repository import Person as Person
+    from mlgitops.git.repository import Repository as Repository
+    from mlgitops.git.settling import settle as settle
+    from mlgitops.git.signatures import UnverifiedError as UnverifiedError
+    from mlgitops.git.signatures import signer as signer
+    from mlgitops.git.tree import Files as Files
 
-__all__ = [
-    "Commit",
-    "Files",
-    "Login",
-    "Person",
-    "Repository",
-    "SshLogin",
-    "UnverifiedError",
-    "check_ref",
-    "check_url",
-    "ls_remote",
-    "public_url",
-    "settle",
-    "signer",
-]
+_HOMES = {
+    "Commit": "repository",
+    "Files": "tree",
+    "Login": "logins",
+    "Person": "repository",
+    "Repository": "repository",
+    "SshLogin": "logins",
+    "UnverifiedError": "signatures",
+    "check_ref": "names",
+    "check_url": "names",
+    "ls_remote": "remote",
+    "public_url": "names",
+    "settle": "settling",
+    "signer": "signatures",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mlgitops.git' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"mlgitops.git.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import git
+from typing import IO
 
 from mlgitops.errors import OutsideError
 from mlgitops.git.names import SCHEMES, without_credentials
@@ -70,6 +73,9 @@ def run(
     """
     command = ["git", *(part for option in _OPTIONS for part in ("-c", option)), *arguments]
     environment = {
+        **os.environ,
+        "LANGUAGE": "C",
+        "LC_ALL": "C",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": ":".join(SCHEMES),
         "GIT_OPTIONAL_LOCKS": "0",
@@ -78,21 +84,46 @@ def run(
         "GIT_ASKPASS": "",
         **(variables or {}),
     }
-    with tempfile.TemporaryFile() as source:
+    with contextlib.ExitStack() as stack:
+        source: int | IO[bytes] = subprocess.DEVNULL
         if stdin is not None:
+            # A file and no pipe: git may answer before it has read all, and then nobody waits for the other.
+            source = stack.enter_context(tempfile.TemporaryFile())
             source.write(stdin)
             source.seek(0)
         try:
-            status, stdout, stderr = git.Git(str(folder)).execute(
-                command,
-                istream=source if stdin is not None else None,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                kill_after_timeout=timeout,
-                env=environment,
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
-        except git.exc.GitCommandNotFound as error:
+        except (FileNotFoundError, PermissionError) as error:
             raise OutsideError("git is not installed, or not on PATH; install git 2.38 or newer") from error
-    return Output(status, stdout, without_credentials(stderr))
+        stack.enter_context(process)
+        return _output(process, timeout)
+
+
+def _output(process: subprocess.Popen[bytes], timeout: float | None) -> Output:
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        return Output(process.wait(), b"", f"git did not end within {timeout:g} seconds")
+    except BaseException:
+        _kill(process)
+        raise
+    return Output(process.returncode, stdout, without_credentials(stderr.decode("utf-8", "surrogateescape")))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command with all that it started: a transport waits for the network and not for git."""
+    started = list(_descendants(process.pid))
+    process.kill()
+    for pid in started:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):  # only Linux tells
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from _descendants(int(child))
+            yield int(child)

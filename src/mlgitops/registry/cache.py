@@ -17,13 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from mlgitops import artifacts, config
+from mlgitops import config
 from mlgitops.api import schemas
 
 _DOCUMENTS: Final = 100_000
 _VERDICTS: Final = 64
 # Rows of one query; SQLite takes 32766 variables, older ones 999.
 _MANY: Final = 500
+# The rooms whose code decides; they are named, because importing them takes longer than a known answer.
+_JUDGES: Final = ("registry", "api", "artifacts")
 _SCHEMA: Final = """
     CREATE TABLE IF NOT EXISTS fingerprint (value TEXT PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS documents (digest BLOB PRIMARY KEY, raw BLOB NOT NULL);
@@ -116,7 +118,8 @@ def _limit(connection: sqlite3.Connection, table: str, most: int) -> None:
 @functools.cache
 def _fingerprint() -> str:
     """Return what all answers depend on besides the documents: the code that judges, and the CRDs."""
-    folders = (Path(__file__).parent, Path(schemas.__file__).parent, Path(artifacts.__file__).parent, schemas.folder())
+    package = Path(__file__).parents[1]
+    folders = (*(package / room for room in _JUDGES), schemas.folder())
     states = (
         (path.name, state.st_size, state.st_mtime_ns)
         for folder in folders

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from mlgitops.api import (
-    Model,
-    ModelDeployment,
-    ModelStage,
-    ModelVersion,
-    PromotionPolicy,
-    Resource,
-    ServingRuntime,
-)
+from collections.abc import Mapping
+from typing import Any, Final
 
 ROOT: Final = "registry"
 RUNTIMES: Final = f"{ROOT}/runtimes"
@@ -61,21 +52,21 @@ def environment_of(path: str) -> str:
     return parts[2] if path.startswith(f"{DEPLOYMENTS}/") and len(parts) == 4 else ""
 
 
-def path_of(resource: Resource, environment: str) -> str | None:
-    """Return where an object must lie, or None when its kind does not belong into the registry."""
-    name = resource.metadata.name
-    match resource:
-        case Model():
+def path_of(raw: Mapping[str, Any], environment: str) -> str | None:
+    """Return where a sound object must lie, or None when its kind does not belong into the registry."""
+    name, spec = raw["metadata"]["name"], raw["spec"]
+    match raw["kind"]:
+        case "Model":
             return model(name)
-        case ModelVersion(spec=spec):
-            return version(spec.model_ref.name, spec.version)
-        case ModelStage(spec=spec):
-            return stage(spec.model_ref.name, spec.stage)
-        case PromotionPolicy():
+        case "ModelVersion":
+            return version(spec["modelRef"]["name"], spec["version"])
+        case "ModelStage":
+            return stage(spec["modelRef"]["name"], spec["stage"])
+        case "PromotionPolicy":
             return policy(name)
-        case ServingRuntime():
+        case "ServingRuntime":
             return runtime(name)
-        case ModelDeployment():
+        case "ModelDeployment":
             return deployment(environment or "<environment>", name)
         case _:
             return None

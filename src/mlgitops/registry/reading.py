@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import multiprocessing
 import os
 import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
 from mlgitops.errors import InvalidError, Problem
@@ -81,6 +79,10 @@ def _judged(items: Sequence[tuple[str, bytes]]) -> Iterator[Answer]:
     if len(items) < PARALLEL or workers < 2 or threading.active_count() > 1:
         yield from (_answer(path, data) for path, data in items)
         return
+    # Both take longer to import than most registries to judge.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     context = multiprocessing.get_context("fork")
     starts = range(0, len(items), _SHARE)
     # The files reach the processes by the fork itself; only answers are sent.

@@ -11,6 +11,7 @@ import zoneinfo
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
+from typing import cast
 
 from mlgitops import artifacts
 from mlgitops.api import (
@@ -20,14 +21,15 @@ from mlgitops.api import (
     ModelVersion,
     PromotionPolicy,
     ServingRuntime,
+    names,
     runtimes,
 )
 from mlgitops.api.capabilities import Ask, asked
-from mlgitops.api.model import Artifact
 from mlgitops.api.unsupported import unsupported
 from mlgitops.errors import InputError, Problem
 from mlgitops.registry import layout, schema
 from mlgitops.registry.removals import removals
+from mlgitops.registry.structure import Raw
 from mlgitops.registry.tree import Entry, Tree, policy_name
 
 # A package as a runtime sees it: its format, and the versions of what it was trained with.
@@ -46,11 +48,13 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
     policies = base or tree
     served: set[Contents] = set()
     for entry in tree.entries:
+        # There are thousands of versions, and one takes longer to type than to judge.
+        if entry.key[0] == ModelVersion.__name__:
+            problems += _version(entry, entry.document.raw["spec"], tree, policies, served)
+            continue
         match entry.resource:
             case Model():
                 problems += _model(entry, entry.resource, tree)
-            case ModelVersion():
-                problems += _version(entry, entry.resource, tree, policies, served)
             case ModelStage():
                 problems += _stage(entry, entry.resource, tree)
             case ModelDeployment():
@@ -67,12 +71,12 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
 def _places(tree: Tree) -> Iterator[Problem]:
     for entry in tree.entries:
         found, kind = entry.document.file, entry.key[0]
-        wanted = layout.path_of(entry.resource, entry.environment)
+        wanted = layout.path_of(entry.document.raw, entry.environment)
         if wanted is None:
             yield entry.document.problem(("kind",), f"{kind} does not belong into {layout.ROOT}/; apply it by itself")
         elif found != wanted:
             yield entry.document.problem(("metadata", "name"), f"says that this file is {wanted}; move it there")
-        if entry.resource.metadata.namespace:
+        if entry.document.raw["metadata"].get("namespace"):
             message = "must not be set; whoever applies the registry chooses the namespace"
             yield entry.document.problem(("metadata", "namespace"), message)
 
@@ -123,7 +127,10 @@ def _known_model(entry: Entry, name: str, tree: Tree) -> Iterator[Problem]:
 
 
 def _known_version(entry: Entry, model: str, number: str, tree: Tree) -> Iterator[Problem]:
-    if tree.version(model, number) is None and layout.version(model, number) not in tree.unread:
+    if (
+        tree.entry(ModelVersion.__name__, names.model_version(model, number)) is None
+        and layout.version(model, number) not in tree.unread
+    ):
         known = _known(version.spec.version for version in tree.versions(model))
         message = f'"{number}" names no ModelVersion of model {model}; known: {known}'
         yield entry.document.problem(("spec", "version"), message)
@@ -136,41 +143,40 @@ def _known_stage(entry: Entry, model: Model | None, name: str) -> Iterator[Probl
         yield entry.document.problem(("spec", "stage"), message)
 
 
-def _version(
-    entry: Entry, version: ModelVersion, tree: Tree, policies: Tree, served: set[Contents]
-) -> Iterator[Problem]:
-    spec = version.spec
-    yield from _known_model(entry, spec.model_ref.name, tree)
+def _version(entry: Entry, spec: Raw, tree: Tree, policies: Tree, served: set[Contents]) -> Iterator[Problem]:
+    name = spec["modelRef"]["name"]
+    yield from _known_model(entry, name, tree)
     # Which policy it is, is the base's to say too; a model that is new says it itself.
-    model = policies.model(spec.model_ref.name) or tree.model(spec.model_ref.name)
-    policy = policies.find(PromotionPolicy, policy_name(model))
+    policy = policies.find(PromotionPolicy, policy_name(policies.model(name) or tree.model(name)))
     if policy is not None:
-        yield from _allowed_places(entry, spec.artifact, policy)
-    for name, value in (
-        (("inputs", spec.signature.inputs), ("outputs", spec.signature.outputs)) if spec.signature else ()
-    ):
-        tensors = [tensor.name for tensor in value]
+        yield from _allowed_places(entry, spec["artifact"], policy)
+    signature = spec.get("signature") or {}
+    for side in ("inputs", "outputs"):
+        tensors = [tensor["name"] for tensor in signature.get(side) or ()]
         if len(set(tensors)) < len(tensors):
             yield entry.document.problem(
-                ("spec", "signature", name), "names a tensor twice; each name must be there once"
+                ("spec", "signature", side), "names a tensor twice; each name must be there once"
             )
     # A runtime that cannot be read might be the one that fits.
     unread = any(path.startswith(layout.RUNTIMES) for path in tree.unread)
-    if spec.lifecycle.state not in ("Active", "Deprecated") or unread:
+    state = (spec.get("lifecycle") or {}).get("state")
+    if state not in (None, "Active", "Deprecated") or unread:
         return
     # What a runtime is picked by; thousands of versions share few of these.
-    contents = (spec.artifact.format, frozenset(spec.environment.packages.items() if spec.environment else ()))
+    packages = (spec.get("environment") or {}).get("packages") or {}
+    contents = (spec["artifact"]["format"], frozenset(item for item in packages.items() if item[1] is not None))
     if contents not in served:
+        version = cast("ModelVersion", entry.resource)
         problems = list(_served(entry, version, tree.runtimes(), ("spec", "artifact", "format")))
         yield from problems
         if not problems:
             served.add(contents)
 
 
-def _allowed_places(entry: Entry, artifact: Artifact, policy: PromotionPolicy) -> Iterator[Problem]:
+def _allowed_places(entry: Entry, artifact: Raw, policy: PromotionPolicy) -> Iterator[Problem]:
     prefixes = policy.spec.artifacts.prefixes
-    mirrors = ((("mirrors", index), uri) for index, uri in enumerate(artifact.mirrors))
-    for path, uri in ((("uri",), artifact.uri), *mirrors):
+    mirrors = ((("mirrors", index), uri) for index, uri in enumerate(artifact.get("mirrors") or ()))
+    for path, uri in ((("uri",), artifact["uri"]), *mirrors):
         if not artifacts.within(uri, prefixes):
             message = f"{uri} is outside of what policy {policy.metadata.name} allows: {_known(prefixes)}"
             yield entry.document.problem(("spec", "artifact", *path), message)

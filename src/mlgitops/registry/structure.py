@@ -9,6 +9,7 @@ for the API server.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -33,6 +34,9 @@ _KNOWN: Final = {
     "": {"x-kubernetes-int-or-string", "anyOf", "pattern", "maxLength"},
 }
 _BITS: Final = {"int32": 31, "int64": 63}
+# Texts of one field whose verdict is remembered, and the characters of the longest of them.
+_REMEMBERED: Final = 2048
+_LONGEST: Final = 200
 
 
 def compile_schema(schema: Raw) -> Check:
@@ -51,21 +55,19 @@ def compile_schema(schema: Raw) -> Check:
 
 
 def _text(schema: Raw) -> Check:
-    bounds = _text_bounds(schema)
+    refusals = _refusals(schema)
 
     def check(value: Any, path: Path, found: list[Finding]) -> None:
         if not isinstance(value, str):
             found.append((path, _not_text(value)))
-            return
-        for bound in bounds:
-            message = bound(value)
-            if message:
-                found.append((path, message))
+        elif refused := refusals(value):
+            found += [(path, message) for message in refused]
 
     return check
 
 
-def _text_bounds(schema: Raw) -> list[Bound]:
+def _refusals(schema: Raw) -> Callable[[str], tuple[str, ...]]:
+    """Return what tells everything that is wrong with a text; most texts of a registry come again and again."""
     bounds: list[Bound] = []
     if "enum" in schema:
         bounds.append(_one_of(schema["enum"]))
@@ -73,7 +75,13 @@ def _text_bounds(schema: Raw) -> list[Bound]:
         bounds.append(_matching(schema["pattern"], schema.get("description", "")))
     if schema.get("format") == "date-time":
         bounds.append(_time)
-    return bounds + _length(schema, "minLength", "maxLength", "characters")
+    bounds += _length(schema, "minLength", "maxLength", "characters")
+
+    def refusals(text: str) -> tuple[str, ...]:
+        return tuple(message for bound in bounds if (message := bound(text)))
+
+    remembered = functools.lru_cache(maxsize=_REMEMBERED)(refusals)
+    return lambda text: remembered(text) if len(text) <= _LONGEST else refusals(text)
 
 
 def _one_of(choices: list[str]) -> Bound:
@@ -150,11 +158,11 @@ def _flag(_schema: Raw) -> Check:
 
 
 def _number_or_text(schema: Raw) -> Check:
-    bounds = _text_bounds(schema)
+    refusals = _refusals(schema)
 
     def check(value: Any, path: Path, found: list[Finding]) -> None:
         if isinstance(value, str):
-            found += [(path, message) for message in (bound(value) for bound in bounds) if message]
+            found += [(path, message) for message in refusals(value)]
         elif not _is_whole(value):
             found.append((path, f"must be a whole number or a string, not {_short(value)}"))
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from mlgitops.errors import Problem
-from mlgitops.git import Repository
 from mlgitops.git.command import run
-from mlgitops.registry import cache, layout, rules
-from mlgitops.registry.tree import load, read
+from mlgitops.registry import cache, layout
 
 _PLAIN: Final = ("100644", "100755")
 
@@ -33,7 +31,7 @@ def examine(root: Path, base: str = "") -> Verdict:
         NotFoundError: there is no folder ``registry``, or no such commit.
         InvalidError: the commit's registry is itself not valid.
     """
-    commit = Repository.open(root).resolve(base) if base else ""
+    commit = _resolved(root, base) if base else ""
     contents = _contents(root)
     if contents is None:
         return _judge(root, commit)
@@ -50,7 +48,18 @@ def examine(root: Path, base: str = "") -> Verdict:
     return found
 
 
+# What these two need takes longer to import than to look a verdict up.
+def _resolved(root: Path, base: str) -> str:
+    from mlgitops.git import Repository
+
+    return Repository.open(root).resolve(base)
+
+
 def _judge(root: Path, commit: str) -> Verdict:
+    from mlgitops.git import Repository
+    from mlgitops.registry import rules
+    from mlgitops.registry.tree import load, read
+
     tree = read(root)
     before = load((Repository.open(root), commit)) if commit else None
     return Verdict(len(tree.entries), tuple(rules.validate(tree, before)))

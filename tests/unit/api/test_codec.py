@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlgitops import api
-from mlgitops.api import DeploymentStatus, Metadata, ModelDeployment, ModelStage, Reference
+from mlgitops.api import DeploymentStatus, Metadata, Model, ModelDeployment, ModelStage, Reference
 from mlgitops.api.deployment import ModelDeploymentSpec, RevisionReference, RolloutStatus
 from mlgitops.api.model import Hold, ModelStageSpec
 from mlgitops.errors import InvalidError
@@ -60,6 +60,17 @@ def test_every_missing_field_and_wrong_type_is_reported_at_once() -> None:
         ("spec.version", "is missing"),
         ("spec.hold", "must be a mapping, not []"),
     ]
+
+
+def test_a_null_is_no_value_in_a_map_either() -> None:
+    model = {
+        **STAGE,
+        "kind": "Model",
+        "spec": {"stages": [{"name": "production"}], "task": None, "tags": {"team": "a", "old": None}},
+    }
+    found = api.parse(model)
+    assert isinstance(found, Model)
+    assert (found.spec.task, found.spec.tags) == (None, {"team": "a"})
 
 
 def test_true_is_no_number() -> None:
