@@ -25,9 +25,11 @@ from mlgitops.api import (
     runtimes,
 )
 from mlgitops.api.capabilities import Ask, asked
+from mlgitops.api.pods import Resources
 from mlgitops.api.unsupported import unsupported
 from mlgitops.errors import InputError, Problem
-from mlgitops.registry import layout, schema
+from mlgitops.registry import layout, resources, schema
+from mlgitops.registry.documents import Path
 from mlgitops.registry.removals import removals
 from mlgitops.registry.structure import Raw
 from mlgitops.registry.tree import Entry, Tree, policy_name
@@ -210,6 +212,7 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
         yield from _known_stage(entry, tree.model(model), spec.stage)
     if spec.version:
         yield from _known_version(entry, model, spec.version, tree)
+    yield from _resources(entry, spec.resources, ("spec", "resources"))
     for refused in unsupported(deployment):
         yield entry.document.problem(tuple(refused.field.split(".")), f"is not supported: {refused.sentence}")
     stage = tree.stage(model, spec.stage) if spec.stage else None
@@ -229,7 +232,15 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
         yield from _served(entry, version, [runtime], path, asks)
 
 
+def _resources(entry: Entry, found: Resources | None, path: Path) -> Iterator[Problem]:
+    for below, message in resources.impossible(found) if found else ():
+        yield entry.document.problem((*path, *below), message)
+
+
 def _runtime(entry: Entry, runtime: ServingRuntime) -> Iterator[Problem]:
+    for number, container in enumerate(runtime.spec.containers):
+        yield from _resources(entry, container.resources, ("spec", "containers", number, "resources"))
+    yield from _resources(entry, runtime.spec.fetcher.resources, ("spec", "fetcher", "resources"))
     for index, supported in enumerate(runtime.spec.supported_formats):
         for package, wanted in supported.packages.items():
             if not runtimes.is_range(wanted):
