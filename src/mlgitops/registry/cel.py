@@ -10,6 +10,7 @@ import copy
 import functools
 import importlib
 import importlib.util
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,7 @@ def compile_rules(schema: Raw) -> Check | None:
 
 def transitions(schema: Raw, old: Any, new: Any) -> list[Finding]:
     """Return what a schema's transition rules refuse in the change of one sound value into another."""
-    return list(_changes(schema, filled(schema, old), filled(schema, new), ()))
+    return list(_changes(schema, _unordered(schema, filled(schema, old)), _unordered(schema, filled(schema, new)), ()))
 
 
 def filled(schema: Raw, value: Any) -> Any:
@@ -71,6 +72,18 @@ def filled(schema: Raw, value: Any) -> Any:
     if isinstance(value, list):
         return [filled(schema.get("items", {}), item) for item in value]
     return value
+
+
+def _unordered(schema: Raw, value: Any) -> Any:
+    """Return a value with its sets and keyed lists sorted: for the API server's rules their order is no difference."""
+    if isinstance(value, dict):
+        return {key: _unordered(_at(schema, key), item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [_unordered(schema.get("items", {}), item) for item in value]
+    if schema.get("x-kubernetes-list-type", "atomic") == "atomic":
+        return items
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
 def _rule(rule: Raw, schema: Raw) -> Check:
