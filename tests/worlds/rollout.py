@@ -126,6 +126,8 @@ class World:
     gateway: bool = True
     # Kinds of children that the cluster does not serve.
     absent: tuple[str, ...] = ()
+    # What the API server said when a child was to be stored.
+    denied: plan.Denial | None = None
     objects: dict[tuple[str, str], Raw] = field(default_factory=dict)
     pods: dict[str, Raw] = field(default_factory=dict)
     traffic: list[dict[str, int]] = field(default_factory=list)
@@ -144,7 +146,9 @@ class World:
     def observed(self) -> plan.Observed:
         routed = self.deployment.spec.route is not None
         name = self.deployment.metadata.name
-        return plan.observe(name, self.objects.values(), self.pods.values(), routed=routed, absent=self.absent)
+        owned = self.objects.values()
+        seen = plan.observe(name, owned, self.pods.values(), routed=routed, absent=self.absent)
+        return replace(seen, denied=self.denied)
 
     def decide(self) -> DeploymentStatus:
         return plan.step(self.inputs(), self.status, self.observed(), self.now)

@@ -8,8 +8,8 @@ from mlgitops.kube import Raw
 from mlgitops.operator.runtime import Context
 
 
-async def write(context: Context, raw: Raw, decided: Resource) -> None:
-    """Write the status of a decided resource with the resourceVersion of the copy that was read.
+async def write(context: Context, raw: Raw, decided: Resource) -> Raw:
+    """Write the status of a decided resource with the resourceVersion of the copy that was read; returns it as stored.
 
     Nothing else of the copy is sent: a cache keeps only our part of ``managedFields``,
     and sending that would take the other managers' away.
@@ -19,6 +19,6 @@ async def write(context: Context, raw: Raw, decided: Resource) -> None:
     """
     metadata = {name: raw["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
     status = api.dump(decided)["status"]
-    await context.write_status(
+    return await context.write_status(
         {"apiVersion": raw["apiVersion"], "kind": raw["kind"], "metadata": metadata, "status": status}
     )

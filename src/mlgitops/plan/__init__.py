@@ -11,6 +11,8 @@ request what all of this will do.
 
 from mlgitops.plan.arrival import GRACE
 from mlgitops.plan.children import children, surplus
+from mlgitops.plan.conditions import describe
+from mlgitops.plan.denials import Denial
 from mlgitops.plan.difference import Plan, diff, rendered
 from mlgitops.plan.inputs import Blocked, Catalog, Inputs, override_ends, resolve
 from mlgitops.plan.observed import Observed, observe
@@ -22,11 +24,13 @@ __all__ = [
     "GRACE",
     "Blocked",
     "Catalog",
+    "Denial",
     "Inputs",
     "Observed",
     "Plan",
     "Revision",
     "children",
+    "describe",
     "diff",
     "observe",
     "override_ends",

@@ -100,6 +100,8 @@ def _is_awaited(inputs: Inputs, status: DeploymentStatus, now: datetime) -> bool
 def _stalled(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: datetime) -> _Word | None:
     if inputs.blocked:
         return _Word(inputs.blocked.reason, inputs.blocked.message)
+    if seen.denied and not inputs.suspended(now):
+        return _Word(seen.denied.reason, seen.denied.message)
     if inputs.override:
         spec = inputs.override.spec
         until = stamp(override_ends(inputs.override))
@@ -137,6 +139,8 @@ def _broken(inputs: Inputs, status: DeploymentStatus, seen: Observed, now: datet
     if failure is None:
         return _late(inputs, status, now, "")
     version = status.target.version
+    if failure.denied:
+        return _Word(failure.reason, f"pods of version {version} are refused: {failure.message}")
     if failure.corrupt:
         digests = f"expected digest {failure.expected or status.target.digest}, found {failure.found or 'another'}"
         return _Word("ArtifactCorrupt", f"version {version}: {digests}; restore the original bytes")

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mlgitops.plan import labels, pods, revisions
+from mlgitops.plan import denials, labels, pods, revisions
+from mlgitops.plan.denials import Denial
 from mlgitops.plan.revisions import Revision
 
 Raw = Mapping[str, Any]
@@ -44,6 +45,11 @@ class Failure:
     def permanent(self) -> bool:
         """True when the fetcher can only succeed after somebody has repaired the artifact or its access."""
         return self.container == pods.FETCHER and self.reason in _PERMANENT
+
+    @property
+    def denied(self) -> bool:
+        """True when the API server lets the pods not even begin."""
+        return not self.container and self.reason == denials.PODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +90,18 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One deployment's children as the cache has them; ``absent`` are kinds that the cluster does not serve."""
+    """One deployment's children as the cache has them.
+
+    ``absent`` are kinds that the cluster does not serve; ``denied`` is what the API server
+    said when a child was to be stored last.
+    """
 
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     pods: Mapping[str, Pods] = field(default_factory=dict)
     route: Route | None = None
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    denied: Denial | None = None
 
     def of(self, revision: str | None) -> Pods:
         """Return the pods of a revision, none when it has none."""
@@ -107,6 +118,7 @@ def observe(
     *,
     routed: bool,
     absent: Iterable[str] = (),
+    denied: Denial | None = None,
 ) -> Observed:
     """Read a deployment's children and pods.
 
@@ -117,6 +129,7 @@ def observe(
         routed: True when ``spec.route`` is set, so that the HTTPRoute splits traffic;
             else the Service named as the deployment does.
         absent: kinds of children that the cluster does not serve.
+        denied: why the API server refused a child when it was tried last.
     """
     by_kind: dict[str, dict[str, Raw]] = defaultdict(dict)
     for child in children:
@@ -130,6 +143,7 @@ def observe(
         route=_route(deployment, raw_route) if raw_route else None,
         refusals=_refusals(by_kind["ControllerRevision"].values()),
         absent=frozenset(absent),
+        denied=denied,
     )
 
 
@@ -159,15 +173,22 @@ def _pods(deployments: Iterable[Raw], pod_list: Iterable[Raw]) -> dict[str, Pods
     for raw in deployments:
         revision = raw["metadata"]["labels"][labels.REVISION]
         alive = [pod for pod in by_revision[revision] if "deletionTimestamp" not in pod["metadata"]]
-        failures = [failure for pod in alive if (failure := _failure(pod))]
+        failures = [*_pods_denied(raw), *(failure for pod in alive if (failure := _failure(pod)))]
         found[revision] = Pods(
             wanted=raw["spec"].get("replicas", 1),
             there=len(alive),
             ready=sum(_condition(pod, "Ready") == "True" for pod in alive),
-            failure=max(failures, key=lambda failure: (failure.permanent, failure.crashes), default=None),
+            failure=max(failures, key=lambda found: (found.denied, found.permanent, found.crashes), default=None),
             verified=any(_fetched(pod) for pod in alive),
         )
     return found
+
+
+def _pods_denied(deployment: Raw) -> Iterable[Failure]:
+    """Yield why the API server refuses pods of a Deployment, as its controller was told."""
+    for condition in deployment.get("status", {}).get("conditions", ()):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            yield Failure(denials.PODS, denials.short(condition.get("message", "")))
 
 
 def _condition(raw: Raw, type_: str) -> str:

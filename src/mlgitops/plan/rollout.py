@@ -157,7 +157,10 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
         return _refuse(inputs, status, *refusal, now)
     if _commands(inputs, labels.PAUSE, status.target.revision):
         return status
-    rollout = _patient(status.rollout, observed.of(status.target.revision), now)
+    rollout = _patient(status.rollout, observed, observed.of(status.target.revision), now)
+    if observed.denied:
+        # Traffic goes to nobody of whom the API server has refused a part.
+        return replace(status, rollout=rollout)
     ready = observed.of(status.target.revision).ready
     if rollout.weight and status.active and not ready and needed(inputs.deployment, rollout, rollout.weight):
         # Nobody answers for the new revision's share, though somebody shall: give it back until somebody does.
@@ -179,11 +182,17 @@ def _progress(inputs: Inputs, status: DeploymentStatus, observed: Observed, now:
     return status
 
 
-def _patient(rollout: RolloutStatus, pods: Pods, now: datetime) -> RolloutStatus:
-    """Begin the time to become ready again while the artifact waits for its repair."""
-    stuck = rollout.phase == "Starting" and pods.failure is not None and pods.failure.permanent
+def _patient(rollout: RolloutStatus, observed: Observed, pods: Pods, now: datetime) -> RolloutStatus:
+    """Begin the time to become ready again while the artifact or the namespace waits for its repair."""
+    stuck = rollout.phase == "Starting" and _is_blameless(observed, pods)
     again = moment(rollout.step_started_at) + _PATIENCE <= now
     return replace(rollout, step_started_at=stamp(now)) if stuck and again else rollout
+
+
+def _is_blameless(observed: Observed, pods: Pods) -> bool:
+    """Tell whether what keeps a revision from starting is not its own fault: a repair lets it go on."""
+    failure = pods.failure
+    return observed.denied is not None or (failure is not None and (failure.permanent or failure.denied))
 
 
 def _in_steps(inputs: Inputs, rollout: RolloutStatus) -> bool:
@@ -204,8 +213,7 @@ def _refusal(inputs: Inputs, status: DeploymentStatus, observed: Observed, now: 
         return "Aborted", f"annotation {labels.ABORT} names revision {status.target.revision}"
     pods = observed.of(status.target.revision)
     failure = pods.failure
-    if failure and failure.permanent:
-        # Not the revision's fault: whoever repairs the artifact lets it go on.
+    if _is_blameless(observed, pods):
         return None
     if failure and failure.crashes >= CRASHES:
         code = "" if failure.exit_code is None else f" with exit code {failure.exit_code}"

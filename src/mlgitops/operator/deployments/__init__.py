@@ -7,6 +7,7 @@ that dies at any point finds its own intention again. All judgement lies in ``pl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from mlgitops import api, kube, plan
@@ -17,6 +18,7 @@ from mlgitops.operator import kinds, statuses
 from mlgitops.operator.deployments import related, sizes
 from mlgitops.operator.deployments.catalog import CachedCatalog
 from mlgitops.operator.runtime import Context, Controller, Result, Stalled
+from mlgitops.plan import denials
 from mlgitops.plan.owned import CHILD_KINDS
 
 # Seconds until a name that somebody else's object has is looked at again.
@@ -52,6 +54,7 @@ async def reconcile(key: Key, context: Context) -> Result:
         context.lookup(related.PODS, key),
         routed=deployment.spec.route is not None,
         absent=_absent(context),
+        denied=denials.remembered(deployment.status.conditions, deployment.metadata.generation),
     )
     status = plan.step(inputs, deployment.status, seen, now)
     wanted = plan.children(inputs, status, seen.revisions)
@@ -61,16 +64,21 @@ async def reconcile(key: Key, context: Context) -> Result:
         inputs = replace(inputs, blocked=taken)
         status = plan.step(inputs, deployment.status, seen, now)
         wanted = plan.children(inputs, status, seen.revisions)
-    await _write(context, raw, deployment, status)
+    stored = await _write(context, raw, deployment, status)
+    denied = None
     if not inputs.suspended(now):
-        for child in wanted:
-            if child["kind"] not in seen.absent and not _is_foreign(context, deployment, child):
-                await sizes.release(context, child)
-                await context.apply(child)
+        ours = [child for child in wanted if not _is_foreign(context, deployment, child)]
+        denied = await _apply(context, [child for child in ours if child["kind"] not in seen.absent])
         for child in plan.surplus(inputs, status, owned, wanted):
             await context.delete(child)
+        if denied != seen.denied:
+            # Only a try tells. What was decided stands; how things stand is told again.
+            deployment = replace(deployment, status=status)
+            status = plan.describe(inputs, status, replace(seen, denied=denied), now)
+            await _write(context, stored, deployment, status)
     again = plan.wake(inputs, status, now)
     waits = [again.total_seconds()] if again else []
+    waits += [denials.again(status.conditions, now).total_seconds()] if denied else []
     waits += [_NAME_TAKEN_AGAIN] if taken else []
     waits += [_API_AGAIN] if any(child["kind"] in seen.absent for child in wanted) else []
     return Result(after=min(waits, default=None))
@@ -114,11 +122,25 @@ def _is_foreign(context: Context, deployment: ModelDeployment, child: Raw) -> bo
     return live is not None and not ours
 
 
-async def _write(context: Context, raw: Raw, deployment: ModelDeployment, status: DeploymentStatus) -> None:
+async def _apply(context: Context, children: Iterable[Raw]) -> plan.Denial | None:
+    """Apply children, each whatever became of the others; returns the first that the API server refused."""
+    found = None
+    for child in children:
+        try:
+            await sizes.release(context, child)
+            await context.apply(child)
+        except (kube.Invalid, kube.Forbidden) as error:
+            found = found or denials.denial(f"{child['kind']} {child['metadata']['name']}", error.message)
+    return found
+
+
+async def _write(context: Context, raw: Raw, deployment: ModelDeployment, status: DeploymentStatus) -> Raw:
+    """Write a status that differs and return the object as it is stored now."""
     if status == deployment.status:
-        return
-    await statuses.write(context, raw, replace(deployment, status=status))
+        return raw
+    stored = await statuses.write(context, raw, replace(deployment, status=status))
     _tell(context, raw, deployment.status, status)
+    return stored
 
 
 def _tell(context: Context, raw: Raw, before: DeploymentStatus, after: DeploymentStatus) -> None:
