@@ -34,7 +34,7 @@ def end(run: Run) -> None:
         OSError: the record cannot be written.
     """
     if not run.is_owner:
-        _leave(run)
+        add_up_again(run)
         return
     run.log_seeds(seeds.observed())
     run.finish_capture()
@@ -47,10 +47,10 @@ def end(run: Run) -> None:
     finally:
         _give_back_reserve(run)
     if run.parent:  # the parent's end tells where both are; of a hundred trials a hundred lines would tell nothing
-        _push(run)
+        push(run)
         return
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
-    pushed = _push(run)
+    pushed = push(run)
     if run.status == "finished" and found.models:
         source = records.read(run.folder).source
         if source is not None and source.dirty:
@@ -60,15 +60,39 @@ def end(run: Run) -> None:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
 
 
-def sum_up(folder: Path, head: Mapping[str, object], problems: list[str]) -> records.Contents:
-    """Write the final ``run.json`` of a run, and its manifest.
+def add_up_again(run: Run, *, finished_at: str | None = None) -> None:
+    """Bring a record up to date that a process wrote to after its owner had ended.
+
+    ``finished_at`` is when it shall count as ended, by default now.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    raw = records.read_head(run.folder)
+    if raw.get("status") not in life.ENDED:
+        return
+    lock = locks.claim(run.folder / places.OWNER)
+    if lock is None:
+        return  # it was resumed; its new owner adds up
+    try:
+        told = list(records.told_problems(run.folder))
+        problems = told + [problem for problem in run.problems if problem not in told]
+        sum_up(run.folder, raw, problems, finished_at=finished_at)
+    finally:
+        lock.close()
+
+
+def sum_up(
+    folder: Path, head: Mapping[str, object], problems: list[str], *, finished_at: str | None = None
+) -> records.Contents:
+    """Write the final ``run.json`` of a run, which ends now or ended then, and its manifest.
 
     Raises:
         OSError: the record cannot be written.
     """
     found = records.summarise(folder)
     problems = [*problems, *(failure for failure in found.failures if failure not in problems)]
-    final = {**head, "finished_at": places.utc(time.time()), **sums_of(found), "problems": problems}
+    final = {**head, "finished_at": finished_at or places.utc(time.time()), **sums_of(found), "problems": problems}
     write_atomic(folder / places.RUN, json.dumps(final, indent=1).encode() + b"\n")
     contents.seal(folder)
     return found
@@ -109,22 +133,7 @@ def _give_back_reserve(run: Run) -> None:
             os.truncate(run.owner_lock.descriptor, 0)
 
 
-def _leave(run: Run) -> None:
-    """Add up a record again whose owner ended before this process did."""
-    raw = records.read_head(run.folder)
-    if raw.get("status") not in life.ENDED:
-        return
-    lock = locks.claim(run.folder / places.OWNER)
-    if lock is None:
-        return  # it was resumed; its new owner adds up
-    try:
-        told = list(records.told_problems(run.folder))
-        sum_up(run.folder, raw, told + [problem for problem in run.problems if problem not in told])
-    finally:
-        lock.close()
-
-
-def _push(run: Run) -> bool:
+def push(run: Run) -> bool:
     """Push the record to the store that the configuration names; a store that fails costs a line, not the run."""
     try:
         store = config.load().get("store.url")

@@ -39,6 +39,8 @@ class Writer:
         self._process = os.getpid()
         self._held = locks.Held()
         self._torn = False
+        self._path: Path | None = None
+        self._opener = 0
 
     def write(self, lines: bytes) -> None:
         """Append whole lines, their line feeds included.
@@ -57,15 +59,20 @@ class Writer:
             raise TornError(written, lines)
 
     def open(self) -> None:
-        """Make this process's file, lock it and write its first line.
+        """Make this process's file, lock it and write its first line; one that it closed before goes on.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError: the file cannot be made, or is gone.
         """
+        if self._path is not None and os.getpid() == self._opener:
+            self._held.descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+            locks.take(self._held.descriptor)
+            return
         host = "".join(c if c.isascii() and c.isalnum() else "-" for c in hostname())[:40]
         path = self._folder / f"w-{host}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
         self._held.descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         self._torn = False
+        self._path, self._opener = path, os.getpid()
         locks.take(self._held.descriptor)
         # What a forked child writes must not look like the word of the run's owner.
         role = self._role if os.getpid() == self._process or self._role != OWNER else MEMBER

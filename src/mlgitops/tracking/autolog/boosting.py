@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar
 
-from mlgitops.tracking.autolog import models
+from mlgitops.tracking.autolog import later, models
 from mlgitops.tracking.autolog.fits import Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Observing, Patches
 from mlgitops.tracking.run import Run
@@ -55,6 +55,16 @@ class BoosterTraining(Observer):
 
 def wrap_fits(module: ModuleType, patches: Patches, observing: Observing) -> None:
     """Wrap the ``fit`` of each class that a module defines."""
-    for kind in list(vars(module).values()):
-        if inspect.isclass(kind) and kind.__module__ == module.__name__:
-            patches.method(kind, "fit", observing)
+    for kind in _classes(module):
+        patches.method(kind, "fit", observing)
+
+
+def wrap_estimators(module: ModuleType, patches: Patches, observing: Observing) -> None:
+    """Wrap the ``fit`` of each class that a module defines, and listen to what it predicts and scores."""
+    wrap_fits(module, patches, observing)
+    for kind in _classes(module):
+        later.listen(kind, patches)
+
+
+def _classes(module: ModuleType) -> list[type]:
+    return [kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__]

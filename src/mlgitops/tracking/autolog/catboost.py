@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from mlgitops.tracking.autolog import data, models
-from mlgitops.tracking.autolog.boosting import wrap_fits
+from mlgitops.tracking.autolog.boosting import wrap_estimators
 from mlgitops.tracking.autolog.estimators import EstimatorFit
 from mlgitops.tracking.autolog.fits import Fit
 from mlgitops.tracking.autolog.patches import Patches
@@ -17,7 +17,7 @@ from mlgitops.tracking.run import Run
 def install(module: ModuleType, patches: Patches) -> None:
     """Wrap the ``fit`` of CatBoost's models, once their module ran."""
     if module.__name__ == "catboost.core":
-        wrap_fits(module, patches, Training)
+        wrap_estimators(module, patches, Training)
 
 
 class Rounds:

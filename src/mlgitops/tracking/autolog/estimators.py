@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlgitops.tracking.autolog import data, models, scores
+from mlgitops.tracking.autolog import data, later, models, scores
 from mlgitops.tracking.autolog.fits import LIFT, Call, Fit, Observer
 
 PREFIX = "training_"
@@ -48,6 +48,7 @@ class EstimatorFit(Observer):
     def after(self, fit: Fit, result: Any) -> None:
         """Log scores on the training data, the model and, when there was no time before, the data."""
         del result
+        later.remember(fit, fit.call.args[0])
         self.log_model(fit, fit.call.args[0])
         self.log_data.after(fit)
 

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, ClassVar
 
 from mlgitops.tracking import session
@@ -104,6 +105,7 @@ class Fit:
     budget: Budget
     owned: bool
     outermost: bool
+    seconds: float = 0.0  # that the training took
     _token: Token[Fit | None] | None = None
     _began: float = 0.0
 
@@ -125,7 +127,8 @@ class Fit:
 
     def succeed(self, result: Any) -> None:
         """Log what is known after a training, and end."""
-        self.budget.allow(time.perf_counter() - self._began)
+        self.seconds = time.perf_counter() - self._began
+        self.budget.allow(self.seconds)
         self._take_back()
         try:
             with self.budget, unnoticed(f"what follows {self.observer.name}"):
@@ -184,7 +187,7 @@ def begin(
         observer, call, outer = observing(), Call(original, args, kwargs), _current.get()
         if outer is not None and observer.name in outer.observer.joins:
             fit = Fit(observer, options, call, outer.run, outer.budget, owned=False, outermost=False)
-        elif outer is None and observer.wants(call) and not _called_by_a_framework():
+        elif outer is None and observer.wants(call) and not is_called_by_a_framework(sys._getframe(1)):  # noqa: SLF001
             fit = _start(observer, options, call)
     if fit is not None:
         with fit.budget, unnoticed(f"what precedes {fit.observer.name}"):
@@ -207,14 +210,19 @@ def _start(observer: Observer, options: Options, call: Call) -> Fit | None:
     return Fit(observer, options, call, run, Budget(lifted=options.full), owned, outermost=True)
 
 
-def _called_by_a_framework() -> bool:
-    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to a caller's frame
-    caller = frame.f_back
+def is_called_by_a_framework(frame: FrameType | None) -> bool:
+    """Return whether some framework, and not the user, called what runs in a frame."""
+    caller = frame.f_back if frame is not None else None
     while caller is not None:
         if str(caller.f_globals.get("__name__")).partition(".")[0] in _CALLERS:
             return True
         caller = caller.f_back
     return False
+
+
+def is_inside() -> bool:
+    """Return whether a fit is going on here."""
+    return _current.get() is not None
 
 
 @contextlib.contextmanager

@@ -1,18 +1,22 @@
-"""scikit-learn: wraps ``fit``, ``fit_predict`` and ``fit_transform`` of its estimators, since it has no callbacks."""
+"""scikit-learn: wraps ``fit``, ``fit_predict`` and ``fit_transform`` of its estimators, since it has no callbacks.
+
+Predictions, ``score`` and the functions of ``sklearn.metrics`` are listened to, for scores on later data.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import search
+from mlgitops.tracking.autolog import later, search
 from mlgitops.tracking.autolog.estimators import EstimatorFit
 from mlgitops.tracking.autolog.fits import Call, Fit
 from mlgitops.tracking.autolog.patches import Patches
 
 _METHODS = ("fit", "fit_predict", "fit_transform")
+_TRUTHS = ("y_true", "labels_true")  # what metrics, and nothing else, call their first parameter
 
 # What only prepares data is no training, as in MLflow: a run a StandardScaler would hide the others.
 _PREPARING = tuple(
@@ -21,11 +25,23 @@ _PREPARING = tuple(
 
 
 def install(module: ModuleType, patches: Patches) -> None:
-    """Wrap the methods of the classes that a module defines."""
-    for kind in list(vars(module).values()):
-        if inspect.isclass(kind) and kind.__module__ == module.__name__:
+    """Wrap the methods of the classes that a module defines, and listen to its metrics."""
+    for found in list(vars(module).values()):
+        if getattr(found, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(found):
             for name in _METHODS:
-                patches.method(kind, name, SklearnFit)
+                patches.method(found, name, SklearnFit)
+            later.listen(found, patches)
+        elif isinstance(found, FunctionType) and _is_metric(found):
+            # All are decorated by a function that validates what it passes on to the metric itself.
+            patches.answers_inside(found, "func", later.measured)
+
+
+def _is_metric(function: FunctionType) -> bool:
+    if not function.__module__.startswith("sklearn.metrics.") or function.__name__.startswith("_"):
+        return False
+    return next(iter(inspect.signature(function).parameters), None) in _TRUTHS
 
 
 class SklearnFit(EstimatorFit):
@@ -51,8 +67,10 @@ class SklearnFit(EstimatorFit):
         if not search.is_search(estimator):
             super().after(fit, result)
             return
+        best = [estimator.best_estimator_] if hasattr(estimator, "best_estimator_") else []
+        later.remember(fit, estimator, *best)
         search.log(fit, estimator)
-        if hasattr(estimator, "best_estimator_"):
+        if best:
             self.log_model(fit, estimator.best_estimator_)
         self.log_data.after(fit)
         search.log_candidates(fit, estimator.cv_results_)

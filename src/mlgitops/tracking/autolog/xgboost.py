@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog.boosting import BoosterTraining, wrap_fits
+from mlgitops.tracking.autolog.boosting import BoosterTraining, wrap_estimators
 from mlgitops.tracking.autolog.estimators import EstimatorFit
 from mlgitops.tracking.autolog.patches import Patches
 from mlgitops.tracking.run import Run
@@ -17,7 +17,7 @@ def install(module: ModuleType, patches: Patches) -> None:
     if module.__name__ == "xgboost.training":
         patches.function(module, "train", Training)
     elif module.__name__ == "xgboost.sklearn":
-        wrap_fits(module, patches, EstimatorTraining)
+        wrap_estimators(module, patches, EstimatorTraining)
 
 
 class Training(BoosterTraining):

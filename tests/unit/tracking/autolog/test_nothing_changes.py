@@ -19,6 +19,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -84,6 +85,7 @@ def test_an_estimator_is_the_same_to_the_last_bit(estimator: Any, root: Path) ->
             str(inspect.signature(model.fit)).encode(),
             repr(sorted(model.get_params())).encode(),
             model.predict(X).tobytes(),
+            pickle.dumps([model.score(X, Y), accuracy_score(Y, np.round(model.predict(X))), model]),
         )
 
     without, with_it = both(train)
