@@ -153,7 +153,7 @@ def _log_seeds(run: Run) -> None:
     ):
         from mlgitops.tracking import seeds
 
-        run.log_seeds(seeds.observed())
+        seeds.log(run)
 
 
 def _claim(folder: Path) -> locks.Held | None:

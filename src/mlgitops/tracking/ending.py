@@ -36,7 +36,7 @@ def end(run: Run) -> None:
     if not run.is_owner:
         add_up_again(run)
         return
-    run.log_seeds(seeds.observed())
+    seeds.log(run)
     run.finish_capture()
     try:
         found = sum_up(run.folder, run.head(), run.problems)

@@ -14,21 +14,26 @@ TYPE_CHECKING = False  # a name that type checkers read as true, without importi
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlgitops.tracking.run import Run
+
 _UNSEEDED = 0x80000000  # the first word of a Mersenne Twister that was not seeded by one number
 _UNTOUCHED = 624  # its position before the first draw
 
 
-def observed() -> dict[str, int]:
-    """Return the seeds that can be seen, by library."""
+def log(run: Run) -> None:
+    """Write the seeds that can be seen, by library; a library that fails costs its own seed and is told."""
     found = {}
     for name, look in (("python_hash", _hash), ("numpy", _numpy), ("torch", _torch), ("tensorflow", _tensorflow)):
         try:
             seed = look()
-        except Exception:  # noqa: S112 - another version of the library does not tell; nothing is lost
+        except (AttributeError, LookupError, TypeError, ValueError):
+            continue  # a version that tells it in another way, or that is still being imported
+        except Exception as error:
+            run.failed("seed", error, name)
             continue
         if seed is not None:
             found[name] = seed
-    return found
+    run.log_seeds(found)
 
 
 def _hash() -> int | None:

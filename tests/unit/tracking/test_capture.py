@@ -194,6 +194,21 @@ def test_seeds_that_can_be_seen_are_kept(script: Script, root: Path) -> None:
     assert tracking.list_runs(root)[0].seeds == {"numpy": 42, "torch": 7, "python_hash": 3}
 
 
+def test_a_library_that_cannot_tell_its_seed_costs_that_seed_and_is_told(script: Script, root: Path) -> None:
+    process = script(
+        "import mlgitops, sys, types\n"
+        "def lost(): raise RuntimeError('the driver is gone')\n"
+        "torch = types.ModuleType('torch'); torch.initial_seed = lost; sys.modules['torch'] = torch\n"
+        "with mlgitops.start_run(): mlgitops.log_metric('loss', 1)\n",
+        PYTHONHASHSEED="3",
+    )
+    process.communicate()
+    (record,) = tracking.list_runs(root)
+    assert (process.returncode, record.status, record.seeds) == (0, "finished", {"python_hash": 3})
+    assert record.metrics["loss"].last == 1
+    assert "seed torch: RuntimeError: the driver is gone" in record.problems
+
+
 def test_a_generator_that_nobody_seeded_has_no_seed(script: Script, root: Path) -> None:
     environment = {"PYTHONHASHSEED": "random"}
     process = script("import mlgitops, numpy\nwith mlgitops.start_run(): pass\n", **environment)
