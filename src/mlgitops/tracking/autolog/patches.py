@@ -99,7 +99,7 @@ class Patches:
             wrapper: Any = wrap(found)
         elif isinstance(getattr(found, "fn", None), FunctionType):
             wrapper = copy.copy(found)  # a method of scikit-learn that is there on a condition only
-            wrapper.fn = wrap(found.fn)  # type: ignore[union-attr]
+            wrapper.fn = wrap(found.fn)
         else:
             return
         setattr(owner, name, wrapper)
