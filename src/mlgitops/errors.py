@@ -8,6 +8,7 @@
     ├── CheckFailedError         a gate or a check said no                    exit 1
     ├── IntegrityError           bytes are not what their digest promises     exit 1
     └── OutsideError             something outside failed; try again later    exit 3
+        ├── RefusedError         a server said no; get the right, or go another way
         └── ConflictError        somebody else was first; read again, retry
 
 Every message names the thing, what was wrong, what was expected and the next
@@ -92,6 +93,10 @@ class OutsideError(MlgitopsError):
     """Something outside of this process failed: network, git remote, API server, disk."""
 
     exit_code: ClassVar[int] = 3
+
+
+class RefusedError(OutsideError):
+    """A server understood and said no: ask for the right to do it, or go another way."""
 
 
 class ConflictError(OutsideError):

@@ -59,7 +59,9 @@ async def test_a_first_rollout_survives_a_kill(api_server: Cluster, namespace: s
             await check_the_end(stand, 1, ["1"])
 
 
-@pytest.mark.parametrize("place", ["before-status:2", "after-status:2", "before-child:4", "after-child:5"])
+@pytest.mark.parametrize(
+    "place", ["before-status:2", "after-status:2", "before-child:4", "after-child:5", "before-delete", "after-delete:2"]
+)
 @asynchronous
 async def test_a_canary_survives_a_kill_at_each_kind_of_place(api_server: Cluster, namespace: str, place: str) -> None:
     async with standing(api_server, namespace) as stand:

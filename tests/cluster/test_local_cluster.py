@@ -15,6 +15,7 @@ import pytest
 
 from mlgitops.errors import OutsideError
 from mlgitops.local.cluster import Cluster
+from mlgitops.local.layout import Layout
 
 STORAGE = ("etcd", "kube-apiserver")
 
@@ -149,6 +150,40 @@ def test_nothing_outlives_the_process_that_owns_the_cluster(tmp_path: Path, numb
         assert all(map(alive, pids))
         owner.send_signal(number)
     until(lambda: not any(map(alive, pids)))
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from mlgitops.local.cluster import Cluster
+Cluster.up(parts=("etcd", "kube-apiserver"), folder=Path(sys.argv[1]), progress=lambda line: print(line, flush=True))
+print("up", flush=True)
+"""
+
+
+def test_a_start_that_is_killed_half_way_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    with subprocess.Popen([sys.executable, "-c", STARTER, str(folder)], stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        while starter.stdout.readline() != b"started etcd\n":
+            pass
+        half = Cluster(Layout(folder))
+        supervisor, pids = half.layout.supervisor(), [process.pid for process in half.parts.values()]
+        starter.kill()
+        assert b"up\n" not in starter.stdout.read()
+    assert supervisor is not None
+    assert pids
+    until(lambda: not any(map(alive, [supervisor, *pids])))
+
+
+def test_a_cluster_that_came_up_outlives_who_started_it(tmp_path: Path) -> None:
+    folder = tmp_path / "left"
+    subprocess.run([sys.executable, "-c", STARTER, str(folder)], check=True, stdout=subprocess.DEVNULL)
+    left = Cluster(Layout(folder))
+    try:
+        assert answers(left)
+    finally:
+        left.down()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

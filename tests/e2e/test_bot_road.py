@@ -155,6 +155,19 @@ def test_a_scientist_who_may_only_push_branches_uses_the_inbox(road: Road) -> No
     assert [version.metadata.name for version in road.tree().versions("iris")] == ["iris.1"]
 
 
+@pytest.mark.timeout(200)
+def test_a_scientist_whom_the_remote_refuses_the_ledger_lands_in_the_inbox(road: Road) -> None:
+    hook = road.shared / "remote.git" / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/heads/mlgitops-inbox/*) ;; *) echo "not yours" >&2; exit 1 ;; esac\n')
+    hook.chmod(0o755)
+    waiting = road.propose("0.1")
+    assert (waiting["pull"], waiting["version"]) == (None, None)
+    assert "mlgitops-ledger" in waiting["refusal"] and "declined" in waiting["refusal"]
+    hook.unlink()
+    (taken,) = road.ci.mlgitops("bot", "inbox")["branches"]
+    assert (taken["branch"], taken["pull"]) == (waiting["branch"], 1)
+
+
 def test_an_unknown_model_stage_or_version_is_named_with_those_that_exist(world: World) -> None:
     open_proposal(world.context("bot"), world.version(), by="bot")
     world.context("bot").forge.merge(1, force=True)

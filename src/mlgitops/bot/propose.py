@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgitops import registry, tracking
@@ -13,7 +13,7 @@ from mlgitops.bot import proposal
 from mlgitops.bot.context import Context, actor
 from mlgitops.bot.inert import code, plain
 from mlgitops.config import Config
-from mlgitops.errors import InputError, OutsideError
+from mlgitops.errors import InputError, OutsideError, RefusedError
 from mlgitops.forge import Pull, State
 from mlgitops.git import ls_remote
 from mlgitops.registry import layout
@@ -25,7 +25,10 @@ INBOX = "mlgitops-inbox"
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What came of a proposal: a pull request, or an inbox branch that waits for one."""
+    """What came of a proposal: a pull request, or an inbox branch that waits for one.
+
+    ``refusal`` is what the remote answered to whoever may only push a branch.
+    """
 
     model: str
     version: int | None
@@ -33,6 +36,7 @@ class Proposed:
     title: str
     pull: Pull | None = None
     branch: str = ""
+    refusal: str = ""
 
 
 def propose(
@@ -40,8 +44,9 @@ def propose(
 ) -> Proposed:
     """Upload a run's model by its digest and ask for a version of it.
 
-    Whoever may push to the registry's ledger reserves the number and opens the pull request; with
-    ``inbox`` only a branch is pushed, and ``mlgitops bot inbox`` does the rest with the bot's rights.
+    Whoever may push to the registry's ledger reserves the number and opens the pull request. Where
+    the remote refuses that, or with ``inbox``, only a branch is pushed, and ``mlgitops bot inbox``
+    does the rest with the bot's rights.
 
     Args:
         context: the registry.
@@ -60,7 +65,10 @@ def propose(
     version = proposal.from_run(record, logged, push(record, context.store), name)
     if inbox:
         return _push_branch(context, record.id, version)
-    return open_proposal(context, version, by=actor())
+    try:
+        return open_proposal(context, version, by=actor())
+    except RefusedError as refusal:
+        return replace(_push_branch(context, record.id, version), refusal=str(refusal))
 
 
 def _choose(record: RunRecord, wanted: str | None) -> LoggedModel:

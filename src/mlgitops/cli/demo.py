@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from mlgitops.cli.output import Output, OutputOption
 
 app = typer.Typer(add_completion=False)
 
@@ -14,7 +16,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Tear everything down at the end and exit.")] = False,
-    output: Annotated[Literal["text", "json"], typer.Option(help="json: one object on stdout.")] = "text",
+    output: OutputOption = Output.table,
 ) -> None:
     """Show the whole way of a model on a local cluster: train, propose, promote, canary, roll back, rebuild.
 
@@ -27,9 +29,9 @@ def demo(
     from mlgitops.demo import show
 
     try:
-        result = show.run(Console(stderr=output == "json"), once=once or output == "json")
+        result = show.run(Console(stderr=output is Output.json), once=once or output is Output.json)
     except KeyboardInterrupt:
         sys.exit(130)
-    if output == "json":
+    if output is Output.json:
         print(json.dumps(result))
     sys.exit(0 if result["ok"] else 1)

@@ -22,6 +22,9 @@ def propose(
 ) -> None:
     """Upload a run's model by its digest and open the pull request that adds a version of it.
 
+    Where the registry's remote lets you push no more than a branch, it pushes one, and the bot opens
+    the pull request.
+
     Examples:
       mlgitops propose 01JD8C
       mlgitops propose 01JD8C --model iris
@@ -38,9 +41,12 @@ def propose(
         "title": done.title,
         "pull": done.pull.number if done.pull else None,
         "branch": done.branch or None,
+        "refusal": done.refusal or None,
     }
     if done.pull:
         text = f"pull request {done.pull.number}: {done.title}\nnext: mlgitops pr show {done.pull.number}"
     else:
         text = f"pushed {done.branch}; the registry's bot opens the pull request"
+        if done.refusal:
+            text = f"no right to open it from here: {done.refusal}\n{text}"
     emit(output, data, text)

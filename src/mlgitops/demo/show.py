@@ -43,7 +43,7 @@ def run(console: Console, *, once: bool) -> dict[str, Any]:
     try:
         try:
             tell(world)
-        except MlgitopsError as problem:
+        except (MlgitopsError, OSError) as problem:
             error = str(problem)
         wall = time.monotonic() - began
         result = _result(world, wall, error)

@@ -33,7 +33,7 @@ class World:
     narrator: Narrator
     cluster: Cluster | None = None
     versions: dict[str, str] = field(default_factory=dict)  # which version a chapter's training became
-    merged_at: float = 0.0
+    merged_at: float = 0.0  # when the remote's main last moved, seconds since 1970
     merge_to_serving: float = 0.0
     requests: int = 0
     failures: list[str] = field(default_factory=list)
@@ -170,7 +170,7 @@ def _check_and_merge(world: World, pull: int) -> dict[str, Any]:
     report = world.ci.mlgitops("check", "--base", "main", "--pr", str(pull))
     world.narrator.say(report["summary"])
     merged = world.reviewer.mlgitops("pr", "merge", str(pull))
-    world.merged_at = time.monotonic()
+    world.merged_at = (world.root / "registry.git" / "refs" / "heads" / "main").stat().st_mtime
     return {"pull": pull, "merge_commit": merged["merge_commit"]}
 
 
@@ -181,7 +181,7 @@ def promote_first(world: World) -> dict[str, Any]:
     _promote(world, "staging", version)
     _promote(world, "production", version)
     answer = first_answer(world.url, data.QUESTION, timeout=60)
-    world.merge_to_serving = time.monotonic() - world.merged_at
+    world.merge_to_serving = time.time() - world.merged_at
     _expect(
         str(answer["model_version"]) == version, f"the first prediction came from version {answer['model_version']}"
     )
@@ -248,7 +248,7 @@ def canary_third(world: World) -> dict[str, Any]:
 def _watch(world: World, traffic: Traffic, version: str, least: int = PLENTY // 2) -> dict[str, Any]:
     """Wait until the rollout to a version is over and the application has asked often enough."""
     traffic.wait_until(lambda t: t.versions[version] > 0, what=f"an answer of version {version}", timeout=60)
-    took = time.monotonic() - world.merged_at
+    took = time.time() - world.merged_at
     wait_ready(world.running, version)
     traffic.wait_until(lambda t: t.requests >= least, what=f"{least} requests", timeout=60)
     world.requests += traffic.requests

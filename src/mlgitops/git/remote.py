@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlgitops.errors import ConflictError, NotFoundError, OutsideError
+from mlgitops.errors import ConflictError, NotFoundError, OutsideError, RefusedError
 from mlgitops.git.command import NETWORK_SECONDS, Output, run
 from mlgitops.git.logins import Login, SshLogin, logged_in
 from mlgitops.git.names import check_ref, check_url, public_url
@@ -87,8 +87,9 @@ def push(
 
     Raises:
         ConflictError: at least one ref was not as expected; nothing changed.
-        OutsideError: the remote refused for another reason, or its answer did not come: the
-            push may have been done. Fetch and look before another attempt.
+        RefusedError: the remote refused for another reason; nothing changed.
+        OutsideError: the answer did not come: the push may have been done. Fetch and look
+            before another attempt.
     """
     leases = [f"--force-with-lease={check_ref(name)}:{expected.get(name) or ''}" for name in updates]
     specs = [f"{sha or ''}:{name}" for name, sha in updates.items()]
@@ -113,4 +114,4 @@ def _push_error(url: str, output: Output) -> OutsideError:
         )
     if all(_LOST.search(reason) for _, reason in own or reasons):
         return ConflictError(f"push to git repository {public_url(url)} came second: {told}; fetch, then retry")
-    return OutsideError(f"git repository {public_url(url)} refused the push: {told}: {output.reason}")
+    return RefusedError(f"git repository {public_url(url)} refused the push: {told}: {output.reason}")

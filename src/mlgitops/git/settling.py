@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from mlgitops.errors import ConflictError, OutsideError
+from mlgitops.errors import ConflictError, OutsideError, RefusedError
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ def settle(look: Callable[[], T | None], attempt: Callable[[], T]) -> T:
 
     Raises:
         ConflictError: every attempt came second.
+        RefusedError: the remote said no.
         OutsideError: the remote cannot be read, or keeps failing.
     """
     unanswered = 0
@@ -40,6 +41,8 @@ def settle(look: Callable[[], T | None], attempt: Callable[[], T]) -> T:
         except ConflictError as error:
             last = error
             time.sleep(random.uniform(0, 0.02 * (number + 1)))  # noqa: S311 - rivals need to drift apart, no secret
+        except RefusedError:
+            raise  # a clear no stays one
         except OutsideError as error:
             last = error
             unanswered += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,11 +135,14 @@ def _fill(entry: Path, make: Callable[[Path, Progress], None], progress: Progres
 
 def main() -> int:
     """Find or make the programs, telling on stderr; return an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the compiler ends with us
     try:
         find(lambda line: print(line, file=sys.stderr, flush=True))
     except MlgitopsError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

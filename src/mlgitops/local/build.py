@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlgitops.errors import OutsideError
+from mlgitops.local.processes import dying_with
 
 SOURCES = Path(__file__).parent / "controlplane"
 PROGRAM = "controlplane"
@@ -83,14 +84,24 @@ def _run_with_progress(command: list[str], progress: Callable[[str], None]) -> N
     environment = os.environ | {"CGO_ENABLED": "0"}
     lines: list[str] = []
     with subprocess.Popen(
-        command, cwd=SOURCES, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=SOURCES,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=dying_with(os.getpid()),
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            lines.append(line)
-            if time.monotonic() - told > _TELL_EVERY:
-                told = time.monotonic()
-                progress(f"{told - began:.0f} s, {len(lines)} packages and modules: {line.strip()}")
+        try:
+            for line in process.stderr:
+                lines.append(line)
+                if time.monotonic() - told > _TELL_EVERY:
+                    told = time.monotonic()
+                    progress(f"{told - began:.0f} s, {len(lines)} packages and modules: {line.strip()}")
+        except BaseException:  # a polite kill reaches us alone, not the compiler
+            process.terminate()
+            raise
     if process.returncode:
         raise OutsideError(f"go build failed ({process.returncode}): " + "".join(lines[-12:]).strip())
 

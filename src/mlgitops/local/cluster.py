@@ -21,7 +21,7 @@ from mlgitops import config
 from mlgitops.errors import InputError, NotFoundError, OutsideError
 from mlgitops.files import lock, write_atomic
 from mlgitops.local import binaries
-from mlgitops.local.layout import ALL_PARTS, Endpoints, Layout, Process
+from mlgitops.local.layout import ALL_PARTS, LET_GO, Endpoints, Layout, Process
 
 # The image of the default runtime and of the operator: the Python that runs this.
 PYTHON_IMAGE = "mlgitops.dev/python:1"
@@ -74,10 +74,12 @@ class Cluster:
                 return cls(layout)
             table = {PYTHON_IMAGE: {"python": sys.executable}} | dict(images or {})
             write_atomic(layout.images, json.dumps(table, indent=2).encode())
-            supervisor = _start_supervisor(layout, parts, attached=attached)
+            supervisor = _start_supervisor(layout, parts)
             cluster = cls(layout, supervisor)
             try:
                 _wait_ready(supervisor, layout, progress)
+                if not attached:
+                    _let_go(supervisor)
             except BaseException:  # Ctrl-C too: half a cluster must not stay behind
                 cluster.down()
                 raise
@@ -190,15 +192,16 @@ def _folder(name: str) -> Path:
     return _clusters() / name
 
 
-def _start_supervisor(layout: Layout, parts: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
+def _start_supervisor(layout: Layout, parts: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a supervisor that ends with this process until it is let go: half a cluster never stays behind."""
     command = [sys.executable, "-m", "mlgitops.local.supervisor", str(layout.folder), f"--parts={','.join(parts)}"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     log = layout.log("supervisor")
     log.parent.mkdir(exist_ok=True)
     with log.open("wb") as errors:
         supervisor = subprocess.Popen(
-            [*command, "--attached"] if attached else command,
-            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             env=environment,
@@ -229,6 +232,13 @@ def _wait_ready(supervisor: subprocess.Popen[bytes], layout: Layout, progress: P
     log = layout.log("supervisor")
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
     raise OutsideError(f"cluster {layout.name} did not come up; {log} ends:\n{tail}")
+
+
+def _let_go(supervisor: subprocess.Popen[bytes]) -> None:
+    """Tell a supervisor that it may outlive this process."""
+    assert supervisor.stdin is not None
+    supervisor.stdin.write(LET_GO)
+    supervisor.stdin.close()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

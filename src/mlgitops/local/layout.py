@@ -11,6 +11,7 @@ from mlgitops.files import write_atomic
 
 ALL_PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "node", "gateway")
 NODE_NAME = "local"
+LET_GO = b"stay\n"  # tells a supervisor on its stdin that it may outlive who started it
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import io
 import platform
 import tarfile
@@ -112,7 +113,7 @@ def _get(address: str) -> bytes:
         with urllib.request.urlopen(url, timeout=_CONNECT) as answer:  # noqa: S310 - https, or the user's mirror
             data: bytes = answer.read()
             return data
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise OutsideError(f"official releases: {url}: {error}") from error
 
 

@@ -1,9 +1,9 @@
 """One process per cluster that starts its parts, restarts what dies and takes all down with it.
 
 ``python -m mlgitops.local.supervisor FOLDER``. It reports on stdout, one JSON object a
-line: ``{"started": PART}``, then ``{"ready": true}`` or ``{"error": MESSAGE}``. With
-``--attached`` it also ends when its stdin does, which the kernel closes even when the
-process at the other end is killed.
+line: ``{"started": PART}``, then ``{"ready": true}`` or ``{"error": MESSAGE}``. It also
+ends when its stdin does, which the kernel closes even when the process at the other end
+is killed, until it reads there that it may stay (``layout.LET_GO``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mlgitops.errors import MlgitopsError, OutsideError
 from mlgitops.local import addresses, binaries, bootstrap, components, credentials, processes
-from mlgitops.local.layout import ALL_PARTS, NODE_NAME, Endpoints, Layout, Process
+from mlgitops.local.layout import ALL_PARTS, LET_GO, NODE_NAME, Endpoints, Layout, Process
 
 _STORAGE = ("etcd", "kube-apiserver")
 _READY_WITHIN = 60.0  # seconds
@@ -185,18 +185,18 @@ def _report(**fact: object) -> None:
         print(json.dumps(fact), flush=True)
 
 
-async def _supervise(layout: Layout, parts: tuple[str, ...], *, attached: bool) -> None:
+async def _supervise(layout: Layout, parts: tuple[str, ...]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
 
-    def owner_ended() -> None:
+    def owner_spoke_or_ended() -> None:
         loop.remove_reader(0)
-        stopping.set()
+        if os.read(0, len(LET_GO)) != LET_GO:
+            stopping.set()
 
-    if attached:
-        loop.add_reader(0, owner_ended)
+    loop.add_reader(0, owner_spoke_or_ended)
     await Supervisor(layout, parts, _report).run(stopping)
 
 
@@ -205,10 +205,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mlgitops.local.supervisor", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parts", default=",".join(ALL_PARTS), help="what to start, comma-separated")
-    parser.add_argument("--attached", action="store_true", help="end when stdin ends")
     chosen = parser.parse_args()
     try:
-        asyncio.run(_supervise(Layout(chosen.folder), tuple(chosen.parts.split(",")), attached=chosen.attached))
+        asyncio.run(_supervise(Layout(chosen.folder), tuple(chosen.parts.split(","))))
     except MlgitopsError as error:
         _report(error=str(error))
         return error.exit_code

@@ -50,13 +50,13 @@ def end(run: Run) -> None:
         push(run)
         return
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
-    pushed = push(run)
+    push(run)
     if run.status == "finished" and found.models:
         source = records.read(run.folder).source
         if source is not None and source.dirty:
             print("mlgitops: warning: trained from uncommitted changes, which a last stage refuses", file=sys.stderr)
         print(f"mlgitops: next: mlgitops propose {run.id}", file=sys.stderr)
-    elif not pushed:
+    else:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
 
 
@@ -133,21 +133,20 @@ def _give_back_reserve(run: Run) -> None:
             os.truncate(run.owner_lock.descriptor, 0)
 
 
-def push(run: Run) -> bool:
+def push(run: Run) -> None:
     """Push the record to the store that the configuration names; a store that fails costs a line, not the run."""
     try:
         store = config.load().get("store.url")
         if not store:
-            return False
+            return
         # The writer still holds its lock, but nothing is written any more.
         run_uri = _push_from_a_child(run.folder, store) if _is_exiting() else _push_from_here(run.folder, store)
     except MlgitopsError as error:
         if places.is_strict():
             raise
         print(f"mlgitops: not pushed: {error}; later: mlgitops push {run.id}", file=sys.stderr)
-        return False
+        return
     print(f"mlgitops: pushed to {run_uri}", file=sys.stderr)
-    return True
 
 
 def _push_from_here(folder: Path, store: str) -> str:

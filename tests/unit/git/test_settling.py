@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlgitops.errors import ConflictError, OutsideError
+from mlgitops.errors import ConflictError, OutsideError, RefusedError
 from mlgitops.git import settle
 from mlgitops.git.settling import UNANSWERED
 
@@ -25,8 +25,10 @@ class Remote:
         answer = self.answers.pop(0)
         if answer == "lost":
             raise ConflictError("somebody was first")
-        if answer != "refused":
+        if answer not in ("failed", "refused"):
             self.value = "mine"
+        if answer == "refused":
+            raise RefusedError("not yours")
         if answer != "done":
             raise OutsideError("no answer")
         return "mine"
@@ -52,12 +54,19 @@ def test_an_unanswered_push_that_was_done_is_not_repeated() -> None:
 
 
 def test_the_last_unanswered_push_is_looked_for_too() -> None:
-    remote = Remote(*["refused"] * (UNANSWERED - 1), "unanswered")
+    remote = Remote(*["failed"] * (UNANSWERED - 1), "unanswered")
     assert settle(remote.look, remote.attempt) == "mine"
 
 
-def test_a_remote_that_keeps_refusing_is_given_up() -> None:
-    remote = Remote(*["refused"] * 10)
+def test_a_remote_that_keeps_failing_is_given_up() -> None:
+    remote = Remote(*["failed"] * 10)
     with pytest.raises(OutsideError, match="no answer"):
         settle(remote.look, remote.attempt)
     assert remote.attempts == UNANSWERED
+
+
+def test_a_remote_that_says_no_is_not_asked_again() -> None:
+    remote = Remote("refused")
+    with pytest.raises(RefusedError, match="not yours"):
+        settle(remote.look, remote.attempt)
+    assert remote.attempts == 1

@@ -15,6 +15,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,17 @@ from mlgitops.errors import InputError, OutsideError
 from mlgitops.local import binaries, build, releases
 
 KUBERNETES, ETCD, GATEWAY_API = "v1.2.3", "v3.4.5", "v1.0.0"
+CUT_SHORT = "/cut-short"
 SYSTEM = "-".join(releases.system())
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        content = source.read()
+        outputfile.write(content[:2] if self.path.endswith(CUT_SHORT) else content)
 
 
 def module_zip() -> tuple[bytes, str]:
@@ -138,6 +144,12 @@ def test_a_file_that_is_not_what_its_checksum_says_is_refused_and_nothing_is_kep
     with pytest.raises(OutsideError, match="expected digest"):
         binaries.find()
     assert not [one for one in (Path(os.environ["MLGITOPS_CACHE_DIR"]) / "controlplane").iterdir() if one.is_dir()]
+
+
+def test_a_download_that_breaks_off_is_an_error_that_names_the_file(server: Path) -> None:
+    (server / "cut-short").write_bytes(b"half")
+    with pytest.raises(OutsideError, match=r"official releases: .*/cut-short: IncompleteRead"):
+        releases._get("cut-short")
 
 
 def test_without_network_and_go_one_error_lists_the_ways(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:

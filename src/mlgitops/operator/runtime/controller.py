@@ -154,7 +154,9 @@ class Context:
         """Delete this very object (by its uid); one that is already gone is fine."""
         resource = await self.session.resolve(raw["apiVersion"], raw["kind"])
         namespace, name = kube.key_of(raw)
+        crash_point("before-delete")
         await self.session.delete(resource, name, namespace or None, uid=raw["metadata"].get("uid"))
+        crash_point("after-delete")
 
     def event(self, raw: Mapping[str, Any], reason: str, message: str, type: EventType = "Normal") -> None:  # noqa: A002 - the API's word
         """Post a Kubernetes Event about an object; it is a courtesy and may be lost."""

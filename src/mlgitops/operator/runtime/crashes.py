@@ -2,7 +2,7 @@
 
 ``MLGITOPS_CRASH_AT=after-status`` kills the process with SIGKILL when it first passes
 ``after-status``; ``after-child:3`` when it passes that place the third time. The places:
-``before-status``, ``after-status``, ``before-child``, ``after-child``.
+``before-status``, ``after-status``, ``before-child``, ``after-child``, ``before-delete``, ``after-delete``.
 """
 
 from __future__ import annotations
