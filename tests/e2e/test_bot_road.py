@@ -158,6 +158,7 @@ def test_a_scientist_who_may_only_push_branches_uses_the_inbox(road: Road) -> No
 @pytest.mark.timeout(200)
 def test_a_scientist_whom_the_remote_refuses_the_ledger_lands_in_the_inbox(road: Road) -> None:
     hook = road.shared / "remote.git" / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text('#!/bin/sh\ncase "$1" in refs/heads/mlgitops-inbox/*) ;; *) echo "not yours" >&2; exit 1 ;; esac\n')
     hook.chmod(0o755)
     waiting = road.propose("0.1")
