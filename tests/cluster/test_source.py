@@ -17,6 +17,7 @@ from mlgitops import kube
 from mlgitops.kube import Raw, Session
 from mlgitops.local.cluster import Cluster
 from mlgitops.operator import kinds, sources
+from servers.git_https import serving
 
 STAGING = "registry/models/iris/stages/staging.yaml"
 VERSION_1 = "registry/models/iris/versions/1.yaml"
@@ -385,6 +386,77 @@ async def test_a_source_can_stay_at_a_tag_or_a_commit(
         await until(lambda: world.applied(commit))
         stage = await world.session.get(kinds.MODEL_STAGES, "iris.staging", namespace)
         assert stage["spec"]["version"] == "2"
+
+
+@asynchronous
+async def test_a_source_follows_the_highest_tag_within_a_range(
+    api_server: Cluster, namespace: str, remote: Remote
+) -> None:
+    old = remote.commit({STAGING: remote.read(STAGING).replace('"3"', '"2"')})
+    remote.tag("v1.9.0")
+    remote.commit({STAGING: remote.read(STAGING).replace('"2"', '"1"')})
+    for name in ("v2.0.0", "v1.10.0-rc.1", "latest"):
+        remote.tag(name)
+    async with following(api_server.kubeconfig, source(namespace, remote, ref={"semver": "^1.2"})) as world:
+        await until(lambda: world.applied(old))
+        new = remote.commit({STAGING: remote.read(STAGING).replace('"1"', '"3"')})
+        remote.tag("v1.10.0")
+        await until(lambda: world.applied(new))
+        ready = await until(lambda: world.said("Applied"))
+        assert f"of v1.10.0, {new}" in ready["message"]
+
+
+@asynchronous
+async def test_a_range_without_a_tag_says_so_and_waits_for_one(
+    api_server: Cluster, namespace: str, remote: Remote
+) -> None:
+    raw = source(namespace, remote, ref={"semver": "3.x"}, interval="1h", retryInterval="1s")
+    async with following(api_server.kubeconfig, raw) as world:
+        ready = await until(lambda: world.said("RevisionNotFound"))
+        assert "has no tag within 3.x" in ready["message"]
+        # Not in an hour: what failed is tried again after retryInterval.
+        remote.tag("v3.0.0")
+        await until(lambda: world.said("Applied"))
+
+
+@asynchronous
+async def test_what_a_source_ignores_is_neither_applied_nor_judged(
+    api_server: Cluster, namespace: str, remote: Remote
+) -> None:
+    remote.commit({"registry/drafts/broken.yaml": "a: ["})
+    async with following(api_server.kubeconfig, source(namespace, remote)) as world:
+        await until(lambda: world.said("InvalidObjects"))
+        await world.session.apply(source(namespace, remote, ignore=["drafts"]), field_manager="test")
+        await until(lambda: world.said("Applied"))
+        assert await world.names(kinds.MODEL_DEPLOYMENTS) == {"iris-production"}
+        passed = source(namespace, remote, ignore=["drafts", "registry/deployments/**/*.yaml"])
+        await world.session.apply(passed, field_manager="test")
+
+        async def gone() -> bool:
+            return await world.names(kinds.MODEL_DEPLOYMENTS) == set()
+
+        await until(gone)
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@asynchronous
+async def test_a_private_forge_is_believed_by_the_certificate_that_the_source_names(
+    api_server: Cluster, namespace: str, remote: Remote, tmp_path: Path, kind: str
+) -> None:
+    repository = Path(remote.url.removeprefix("file://"))
+    with serving(repository, tmp_path) as (url, certificate):
+        raw = source(namespace, remote, url=url, retryInterval="1s")
+        async with following(api_server.kubeconfig, raw) as world:
+            ready = await until(lambda: world.said("GitUnreachable"))
+            assert "certificate" in ready["message"]
+            raw["spec"]["caRef"] = {"kind": kind, "name": "forge"}
+            await world.session.apply(raw, field_manager="test")
+            ready = await until(lambda: world.said("SecretUnusable"))
+            assert f"{kind} forge, which spec.caRef names, does not exist" in ready["message"]
+            holder = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "forge", "namespace": namespace}}
+            field = "data" if kind == "ConfigMap" else "stringData"
+            await world.session.apply({**holder, field: {"ca.crt": certificate}}, field_manager="test")
+            await until(lambda: world.said("Applied"))
 
 
 @asynchronous

@@ -39,6 +39,7 @@ class Gate:
     max: str | None = None
     better: Literal["Higher", "Lower"] = "Higher"
     versus_champion: VersusChampion | None = None
+    min_samples: int | None = None
     evidence: Evidence = "Evaluated"
 
 
@@ -112,12 +113,37 @@ class ApprovalRule:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusCheck:
+    """A status by another program that the pull request's head must have; no stages means all."""
+
+    name: str
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AutoPromotion:
+    """Stages that a bot opens promotions to."""
+
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRule:
+    """Whether the pull request of a rollback that already happened is merged without a person."""
+
+    auto_merge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionPolicySpec:
     """What is demanded of a promotion and of the bytes behind it."""
 
     artifacts: ArtifactRule
     applies_to: AppliesTo = field(default_factory=AppliesTo)
     gates: tuple[Gate, ...] = ()
+    checks: tuple[StatusCheck, ...] = ()
+    auto_promotion: AutoPromotion | None = None
+    rollback: RollbackRule = field(default_factory=RollbackRule)
     approvals: ApprovalRule | None = None
     soak: Soak | None = None
     freezes: tuple[Freeze, ...] = ()

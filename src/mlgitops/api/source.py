@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mlgitops.api.meta import Condition, Metadata, Reference, Suspension
 
@@ -13,7 +14,17 @@ class GitReference:
 
     branch: str | None = None
     tag: str | None = None
+    semver: str | None = None
     commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReference:
+    """Where PEM certificates of authorities stand: in a key of a ConfigMap or Secret."""
+
+    name: str
+    kind: Literal["ConfigMap", "Secret"] = "ConfigMap"
+    key: str = "ca.crt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +52,17 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySourceSpec:
-    """Which repository to follow; interval and timeout are durations."""
+    """Which repository to follow; interval, retry interval and timeout are durations."""
 
     url: str
     ref: GitReference = field(default_factory=lambda: GitReference(branch="main"))
     paths: tuple[str, ...] = ("registry",)
+    ignore: tuple[str, ...] = ()
     interval: str = "1m"
+    retry_interval: str | None = None
     timeout: str = "1m"
     secret_ref: Reference | None = None
+    ca_ref: CertificateReference | None = None
     verify: Verification | None = None
     prune: Prune = field(default_factory=Prune)
     suspend: Suspension | None = None

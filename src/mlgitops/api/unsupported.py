@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mlgitops.api.deployment import ModelDeployment, ModelDeploymentSpec
+from mlgitops.api.policy import PromotionPolicy, PromotionPolicySpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Unsupported:
 
 
 # (field, whether a spec asks for it, what to do instead)
-_TABLE: Final[tuple[tuple[str, Callable[[ModelDeploymentSpec], bool], str], ...]] = (
+_DEPLOYMENTS: Final[tuple[tuple[str, Callable[[ModelDeploymentSpec], bool], str], ...]] = (
     (
         "spec.engine.name",
         lambda spec: spec.engine.name != "Kubernetes",
@@ -61,9 +62,33 @@ _TABLE: Final[tuple[tuple[str, Callable[[ModelDeploymentSpec], bool], str], ...]
     ),
 )
 
+_POLICIES: Final[tuple[tuple[str, Callable[[PromotionPolicySpec], bool], str], ...]] = (
+    (
+        "spec.checks",
+        lambda spec: bool(spec.checks),
+        "this release reads no statuses of other programs; remove it, and let the forge protect the branch by them",
+    ),
+    (
+        "spec.autoPromotion",
+        lambda spec: spec.auto_promotion is not None,
+        "this release's bot opens no promotion by itself; remove it, and run mlgitops promote in CI",
+    ),
+    (
+        "spec.rollback.autoMerge",
+        lambda spec: spec.rollback.auto_merge,
+        "in this release a person merges a rollback; set it to false, or leave it out",
+    ),
+)
 
-def unsupported(deployment: ModelDeployment) -> Iterator[Unsupported]:
-    """Yield each field of a deployment that this release does not act on."""
-    for field, asks, sentence in _TABLE:
-        if asks(deployment.spec):
-            yield Unsupported(field, sentence)
+
+def unsupported(resource: ModelDeployment | PromotionPolicy) -> Iterator[Unsupported]:
+    """Yield each field of a resource that this release does not act on."""
+    match resource:
+        case ModelDeployment():
+            for field, asks, sentence in _DEPLOYMENTS:
+                if asks(resource.spec):
+                    yield Unsupported(field, sentence)
+        case PromotionPolicy():
+            for field, demands, sentence in _POLICIES:
+                if demands(resource.spec):
+                    yield Unsupported(field, sentence)

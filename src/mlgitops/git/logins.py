@@ -23,10 +23,14 @@ _HELPER = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user and a password or token for one remote over http(s)."""
+    """A user and a password or token for one remote over http(s); without a user nobody logs in.
 
-    user: str
-    secret: str = field(repr=False)
+    ``authorities`` are PEM certificates: who may vouch for the host, as the machine's own do.
+    """
+
+    user: str = ""
+    secret: str = field(default="", repr=False)
+    authorities: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,21 @@ def logged_in(url: str, login: Login | SshLogin | None) -> Iterator[dict[str, st
         with tempfile.TemporaryDirectory(prefix="mlgitops-ssh-") as folder:
             yield _by_key(Path(folder), login)
     elif login:
-        yield _by_password(url, login)
+        with _trusting(login.authorities) as variables:
+            yield {**variables, **(_by_password(url, login) if login.user else {})}
     else:
         yield {}
+
+
+@contextlib.contextmanager
+def _trusting(authorities: str) -> Iterator[dict[str, str]]:
+    if not authorities:
+        yield {}
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="mlgitops-ca-", suffix=".pem") as file:
+        file.write(authorities)
+        file.flush()
+        yield {"GIT_SSL_CAINFO": file.name}
 
 
 def _by_password(url: str, login: Login) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from mlgitops.api import ModelVersion
+from mlgitops.api.model import Metric
 from mlgitops.api.policy import Gate
 from mlgitops.promotion.change import Change
 from mlgitops.promotion.evaluation import Evaluation
@@ -38,26 +39,38 @@ def metric_gate(gate: Gate, change: Change, evaluations: Sequence[Evaluation]) -
         found = paired[0]
     measured = found.challenger_metrics[gate.metric]
     figure = f"{gate.metric} {_short(measured.value)} on {gate.dataset} ({measured.samples} rows)"
+    if _is_too_few(gate, measured.samples):
+        return _missing(gate, change, f"{figure}; the policy wants {gate.min_samples} rows")
     rival = found.champion_metrics[gate.metric].value if champion and gate.versus_champion else None
     return _judge(gate, figure, measured.value, rival, f"statement {found.statement} by {found.signer}")
 
 
 def _claimed(gate: Gate, change: Change) -> Verdict:
-    value = _claim(change.challenger, gate)
-    if value is None:
+    claim = _claim(change.challenger, gate)
+    if claim is None:
         return Verdict(gate.name, Outcome.INCONCLUSIVE, f"{change.name} claims no {gate.metric} on {gate.dataset}")
-    rival = _claim(change.champion, gate) if change.champion else None
+    if _is_too_few(gate, claim.samples):
+        counted = "an unknown number of" if claim.samples is None else claim.samples
+        reason = f"{change.name} claims {gate.metric} on {counted} rows; the policy wants {gate.min_samples}"
+        return Verdict(gate.name, Outcome.INCONCLUSIVE, reason)
+    value = Decimal(claim.value)
+    against = _claim(change.champion, gate) if change.champion else None
+    rival = Decimal(against.value) if against else None
     if change.champion and gate.versus_champion and rival is None:
         return Verdict(gate.name, Outcome.INCONCLUSIVE, f"the champion claims no {gate.metric} on {gate.dataset}")
     figure = f"{gate.metric} {_short(value)} on {gate.dataset} (claimed)"
     return _judge(gate, figure, value, rival, "the ModelVersion's claim")
 
 
-def _claim(version: ModelVersion, gate: Gate) -> Decimal | None:
+def _claim(version: ModelVersion, gate: Gate) -> Metric | None:
     for metric in version.spec.metrics:
         if metric.name == gate.metric and (metric.dataset or gate.dataset) == gate.dataset:
-            return Decimal(metric.value)
+            return metric
     return None
+
+
+def _is_too_few(gate: Gate, samples: int | None) -> bool:
+    return gate.min_samples is not None and (samples is None or samples < gate.min_samples)
 
 
 def _missing(gate: Gate, change: Change, why: str) -> Verdict:

@@ -213,8 +213,7 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
     if spec.version:
         yield from _known_version(entry, model, spec.version, tree)
     yield from _resources(entry, spec.resources, ("spec", "resources"))
-    for refused in unsupported(deployment):
-        yield entry.document.problem(tuple(refused.field.split(".")), f"is not supported: {refused.sentence}")
+    yield from _supported(entry, deployment)
     stage = tree.stage(model, spec.stage) if spec.stage else None
     version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
     asks = asked(deployment)
@@ -230,6 +229,11 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
         yield entry.document.problem(path, f'"{spec.runtime_ref.name}" names no ServingRuntime; known: {known}')
     if version is not None and runtime is not None:
         yield from _served(entry, version, [runtime], path, asks)
+
+
+def _supported(entry: Entry, resource: ModelDeployment | PromotionPolicy) -> Iterator[Problem]:
+    for refused in unsupported(resource):
+        yield entry.document.problem(tuple(refused.field.split(".")), f"is not supported: {refused.sentence}")
 
 
 def _resources(entry: Entry, found: Resources | None, path: Path) -> Iterator[Problem]:
@@ -249,6 +253,7 @@ def _runtime(entry: Entry, runtime: ServingRuntime) -> Iterator[Problem]:
 
 
 def _policy(entry: Entry, policy: PromotionPolicy) -> Iterator[Problem]:
+    yield from _supported(entry, policy)
     for index, freeze in enumerate(policy.spec.freezes):
         path = ("spec", "freezes", index)
         if freeze.weekly and freeze.weekly.time_zone not in _time_zones():

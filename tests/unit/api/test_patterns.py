@@ -10,6 +10,8 @@ import pytest
 
 from mlgitops import api
 
+_COMPARISON = r"(\^|~|[<>]=?|!?=)? ?v?([0-9]{1,9}|[xX*])(\.([0-9]{1,9}|[xX*])){0,2}(-[0-9A-Za-z.-]{1,64})?"
+SEMVER = rf"^{_COMPARISON}((,| | \|\| |, ){_COMPARISON})*$"
 # pattern → (texts that match, texts that do not)
 TABLE: dict[str, tuple[list[str], list[str]]] = {
     "^[a-z]([-a-z0-9]*[a-z0-9])?$": (
@@ -57,6 +59,16 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         ["ssh-ed25519 " + "A" * 68, "ssh-rsa " + "A" * 370 + "==", "sk-ssh-ed25519@openssh.com " + "A" * 90],
         ["ssh-ed25519", "ssh-dss " + "A" * 68, "ssh-ed25519 " + "A" * 68 + " me", "ssh-ed25519 " + "A" * 68 + "\n"],
     ),
+    SEMVER: (
+        ["1.x", "^1.4", "~1.2.3", ">=1.4.0 <2.0.0", ">=1.0.0-0, <2", "*", "v1.2.3", "1 || 3.x", "!=1.3.0", ">= 1.2"],
+        ["", "main", "1.2.3.4", ">=", "1.2 -", "=>1", "1;2", "1.2.3\n", "^^1", "1.0 - 2.0", "1.0+build"],
+    ),
+    "^[-._a-zA-Z0-9]+$": (["ca.crt", "tls-ca.pem"], ["", "a/b", "a b", "ca.crt\n"]),
+    r"^[-A-Za-z0-9_.*?]+(/[-A-Za-z0-9_.*?]+)*$": (
+        ["registry/drafts", "**/*.tmpl.yaml", "drafts", "registry/models/?ris/*"],
+        ["", "/registry", "registry/", "a//b", "!a", "a b", "[a]", "a\n"],
+    ),
+    "^[A-Za-z0-9][-A-Za-z0-9_. /:()]*$": (["load test", "ci/e2e (prod)"], ["", " a", "-a", "a;b", "a\n"]),
     "^([01][0-9]|2[0-3]):[0-5][0-9]$": (["00:00", "09:30", "23:59"], ["", "24:00", "9:30", "12:60", "12:00\n"]),
     "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": (["00:00", "23:59", "24:00"], ["", "24:01", "25:00", "12.00"]),
     "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$": (

@@ -136,6 +136,23 @@ def test_a_claim_that_nobody_made_is_inconclusive() -> None:
     assert found.outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("wanted", "outcome"), [(50, Outcome.PASS), (51, Outcome.INCONCLUSIVE)])
+def test_an_evaluation_on_too_few_rows_is_inconclusive(wanted: int, outcome: Outcome) -> None:
+    gate = replace(GATE, min_samples=wanted)
+    found = judge(change(), policy(gate), [evaluation("2", "0.95")], now=NOW)[-1]
+    assert found.outcome is outcome
+    assert "(50 rows)" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("samples", "outcome"), [(50, Outcome.PASS), (49, Outcome.INCONCLUSIVE), (None, Outcome.INCONCLUSIVE)]
+)
+def test_so_is_a_claim_on_too_few_rows_or_nobody_knows_how_many(samples: int | None, outcome: Outcome) -> None:
+    claim = Metric("accuracy", "0.95", dataset="holdout", samples=samples)
+    gate = replace(GATE, evidence="Claimed", min_samples=50)
+    assert judge(change(challenger=version("2", metrics=(claim,))), policy(gate), [], now=NOW)[-1].outcome is outcome
+
+
 def test_a_rollback_is_judged_by_its_lifecycle_alone() -> None:
     back = change(champion=version("3"), named_before=True, held=Held("p99 regression"))
     assert [found.gate for found in judged(back, policy(), [])] == ["lifecycle"]

@@ -302,6 +302,25 @@ def test_a_field_that_this_release_does_not_act_on_is_a_problem_with_the_next_st
     assert "set it to Kubernetes" in problem
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("checks: [{name: load test}]", "spec.checks"),
+        ("autoPromotion: {stages: [staging]}", "spec.autoPromotion"),
+        ("rollback: {autoMerge: true}", "spec.rollback.autoMerge"),
+    ],
+)
+def test_so_is_one_of_a_policy(files: Files, change: Change, text: str, field: str) -> None:
+    change("policies/default.yaml", "spec:", f"spec:\n  {text}")
+    (problem,) = problems(files)
+    assert problem.startswith(f"registry/policies/default.yaml:6: {field} is not supported: ")
+
+
+def test_what_says_no_more_than_the_default_is_supported(files: Files, change: Change) -> None:
+    change("policies/default.yaml", "spec:", "spec:\n  rollback: {autoMerge: false}\n  checks: []")
+    assert problems(files) == []
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_a_deployment_that_asks_more_than_its_runtime_can_is_invalid(files: Files, change: Change, named: bool) -> None:
     reference = "\n  runtimeRef: {name: python-1}" if named else ""

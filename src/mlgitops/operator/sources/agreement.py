@@ -80,7 +80,8 @@ async def agree(context: Context, source: api.RegistrySource, found: Checkout) -
             return _too_many(pruning, source.spec.prune.max_percent)
         for victim in reversed(pruning.victims):
             await context.delete(victim)
-    return Verdict("Applied", f"{len(wanted)} of {len(found.objects)} objects of {found.commit}")
+    tag = f"{found.head.tag}, " if found.head.tag else ""
+    return Verdict("Applied", f"{len(wanted)} of {len(found.objects)} objects of {tag}{found.commit}")
 
 
 async def _apply(context: Context, wanted: Mapping[Name, Raw]) -> list[kube.KubeError]:

@@ -51,7 +51,8 @@ class Sources:
         if suspension and not _is_over(suspension.until, context.now()):
             await _say(context, raw, source, _suspended(source))
             return Result(after=_seconds_left(suspension.until, context.now()))
-        interval = max(_SHORTEST_INTERVAL, durations.seconds(source.spec.interval))
+        failed = conditions.find(source.status.conditions, conditions.READY)
+        interval = _wait(source, failed=failed is not None and failed.status == "False")
         now = asyncio.get_running_loop().time()
         if self._remotes.is_due(key, source, interval):
             heard = await self._remotes.ask(key, source, context.session)
@@ -61,8 +62,16 @@ class Sources:
             heard = self._remotes.last(key)
         verdict = await agree(context, source, heard.checkout) if heard.checkout else None
         self._compared_at[key] = asyncio.get_running_loop().time()
-        await _say(context, raw, *_judged(source, heard, verdict))
-        return Result(after=max(0.01, heard.asked_at + interval - asyncio.get_running_loop().time()))
+        judged_source, said = _judged(source, heard, verdict)
+        await _say(context, raw, judged_source, said)
+        next_at = heard.asked_at + _wait(source, failed=not said.good)
+        return Result(after=max(0.01, next_at - asyncio.get_running_loop().time()))
+
+
+def _wait(source: api.RegistrySource, *, failed: bool) -> float:
+    """Return the seconds from one question to the remote to the next."""
+    again = source.spec.retry_interval if failed else None
+    return max(_SHORTEST_INTERVAL, durations.seconds(again or source.spec.interval))
 
 
 def _read(raw: Raw) -> api.RegistrySource:
@@ -81,7 +90,7 @@ def _judged(source: api.RegistrySource, heard: Heard, agreement: Verdict | None)
     commit = heard.checkout.commit if heard.checkout else None
     status = replace(source.status, last_handled_reconcile_at=heard.request)
     if heard.remote and heard.failure:
-        status = replace(status, last_attempted_revision=heard.remote)
+        status = replace(status, last_attempted_revision=heard.remote.name)
     elif commit and not heard.failure:
         status = replace(status, last_attempted_revision=commit)
     if agreement and agreement.good:

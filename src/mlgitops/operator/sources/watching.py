@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mlgitops import api, kube
+from mlgitops import api
 from mlgitops.api.source import RegistrySourceSpec
 from mlgitops.errors import InputError, InvalidError, MlgitopsError, NotFoundError
-from mlgitops.git import Login, SshLogin, UnverifiedError
+from mlgitops.git import UnverifiedError
 from mlgitops.kube import Key, Session
-from mlgitops.operator.sources.checkout import Checkout, checkout, remote_commit
+from mlgitops.operator.sources.access import Access, SecretError, access
+from mlgitops.operator.sources.checkout import Checkout, Head, checkout, remote_head
 from mlgitops.operator.sources.conditions import Verdict
 
 T = TypeVar("T")
@@ -27,15 +26,15 @@ REQUESTED = ("mlgitops.dev/requestedAt", "reconcile.fluxcd.io/requestedAt")
 class Heard:
     """What git said about one source.
 
-    ``asked_at`` is in seconds of the event loop's clock; ``remote`` is the object that the
-    followed ref named; ``checkout`` is the newest one that could be read, which stays in
+    ``asked_at`` is in seconds of the event loop's clock; ``remote`` is the ref that was
+    followed and the object that it named; ``checkout`` is the newest one that could be read, which stays in
     force while ``failure`` says why a newer one could not.
     """
 
     spec: RegistrySourceSpec
     asked_at: float
     request: str | None = None
-    remote: str = ""
+    remote: Head | None = None
     checkout: Checkout | None = None
     failure: Verdict | None = None
 
@@ -73,24 +72,25 @@ class Remotes:
         if before and before.spec == spec:
             heard = replace(heard, remote=before.remote, checkout=before.checkout, failure=before.failure)
         try:
-            login = await _login(source, session)
-            remote = await self._run(lambda: remote_commit(spec, login))
+            allowed = await access(source, session)
+            remote = await self._run(lambda: remote_head(spec, allowed))
         except MlgitopsError as error:
             # Says nothing about a commit: whichever the ref names when it answers again is read then.
-            heard = replace(heard, failure=_verdict(error), remote="")
+            heard = replace(heard, failure=_verdict(error), remote=None)
         else:
             if remote != heard.remote:
-                heard = await self._read(replace(heard, remote=remote), login)
+                heard = await self._read(replace(heard, remote=remote), remote, allowed)
         self._heard[key] = heard
         return heard
 
-    async def _read(self, heard: Heard, login: Login | SshLogin | None) -> Heard:
+    async def _read(self, heard: Heard, head: Head, allowed: Access) -> Heard:
         """Read the commit that the remote named; what is broken in one commit stays broken."""
         try:
-            return replace(heard, checkout=await self._run(lambda: checkout(heard.spec, login)), failure=None)
+            found = await self._run(lambda: checkout(heard.spec, head, allowed))
+            return replace(heard, checkout=found, failure=None)
         except MlgitopsError as error:
             failure = _verdict(error)
-            return replace(heard, failure=failure, remote="" if failure.trying else heard.remote)
+            return replace(heard, failure=failure, remote=None if failure.trying else head)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -108,7 +108,7 @@ def requested(source: api.RegistrySource) -> str | None:
 
 def _verdict(error: MlgitopsError) -> Verdict:
     message = str(error)
-    if isinstance(error, _SecretError):
+    if isinstance(error, SecretError):
         return Verdict("SecretUnusable", message, stalled=True)
     if isinstance(error, UnverifiedError):
         return Verdict("VerificationFailed", message, stalled=True)
@@ -119,31 +119,3 @@ def _verdict(error: MlgitopsError) -> Verdict:
     if isinstance(error, InputError):
         return Verdict("InvalidSource", message, stalled=True)
     return Verdict("GitUnreachable", message, trying=True)
-
-
-class _SecretError(InputError):
-    """The Secret that a source names cannot be used."""
-
-
-async def _login(source: api.RegistrySource, session: Session) -> Login | SshLogin | None:
-    """Read the Secret that a source names; one GET, because nothing else of Secrets may be read."""
-    if source.spec.secret_ref is None:
-        return None
-    name, namespace = source.spec.secret_ref.name, source.metadata.namespace
-    try:
-        data = (await session.get(kube.SECRETS, name, namespace)).get("data") or {}
-    except kube.NotFound as error:
-        raise _SecretError(f"Secret {name}, which spec.secretRef names, does not exist") from error
-    except kube.Forbidden as error:
-        raise _SecretError(
-            f"the operator may not read Secret {name}; grant it `get` by a Role with resourceNames: [{name}]"
-        ) from error
-    by_key = "identity" in data or source.spec.url.startswith("ssh://") or "://" not in source.spec.url
-    fields = ("identity", "known_hosts") if by_key else ("username", "password")
-    try:
-        first, second = (base64.b64decode(data[field]).decode() for field in fields)
-    except KeyError as error:
-        raise _SecretError(f"Secret {name} has no field {error}; expected {' and '.join(fields)}") from error
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise _SecretError(f"Secret {name} holds no text in {' and '.join(fields)}") from error
-    return SshLogin(first, second) if by_key else Login(first, second)
