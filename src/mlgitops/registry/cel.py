@@ -91,12 +91,38 @@ def _rule(rule: Raw, schema: Raw) -> Check:
     chains = _chains(text)
     # A rule about the name is about the whole object for the API server; people look at the name.
     within = _NAME if ".".join(("self", *_NAME)) in text else ()
+    # Values that are there can be handed over one by one, which takes a quarter of the time of nested ones.
+    apart, fields = _apart(text, chains) if chains and "has(" not in text else ("", {})
 
     def check(value: Any, path: Path, found: list[Finding]) -> None:
-        if not _holds(text, {"self": _part(schema, value, chains)}):
+        if apart:
+            parts = {name: _field(schema, value, chain) for name, chain in fields.items()}
+            holds = None not in parts.values() and _holds(apart, parts)
+        else:
+            holds = False
+        if not holds and not _holds(text, {"self": _part(schema, value, chains)}):
             found.append(((*path, *within), message))
 
     return check
+
+
+def _apart(rule: str, chains: tuple[Path, ...]) -> tuple[str, dict[str, Path]]:
+    """Return a rule with a name for each field that it names, and the fields by those names."""
+    names = {chain: f"field_{number}" for number, chain in enumerate(dict.fromkeys(chains))}
+    text = _SELF.sub(lambda found: names[tuple(found[1].split(".")[1:])], rule)
+    return text, {name: chain for chain, name in names.items()}
+
+
+def _field(schema: Raw, value: Any, chain: Path) -> Any:
+    """Return a field of a value as ``filled``, None when it is not there."""
+    for name in chain:
+        schema = _at(schema, str(name))
+        value = value.get(name)
+        if value is None:
+            value = schema.get("default")
+        if value is None:
+            return None
+    return value if isinstance(value, str) else filled(schema, value)
 
 
 def _chains(rule: str) -> tuple[Path, ...]:

@@ -30,6 +30,7 @@ _ENTRIES: Final = re.compile(_ENTRY, re.ASCII)
 _NOTHING: Final = re.compile(r" *(?:#[ -~À-ÿ]*)?")
 _DEPTH: Final = 32
 _LONGEST: Final = 500  # of what is remembered, so that this stays small
+_SHARED: Final = (list, dict)
 _STEP: Final = 2  # from a dash to what stands behind it
 
 # Indent, whether a dash stands there, the key (None: an entry of a list), whether a value follows, the value.
@@ -38,73 +39,55 @@ Line = tuple[int, bool, str | None, bool, Any]
 
 def read(text: str) -> dict[str, Any] | None:
     """Return the mapping that a text holds; None when something in it is not of the usual kind."""
-    builder = _Builder()
     lines = text.split("\n")
+    root: Any = None
+    # What the last line filled, and the indent of its lines; those around it, the innermost last.
+    where: Any = None
+    depth = 0
+    around: list[tuple[int, Any]] = []
+    waiting: str | None = None  # a key of it whose value the next line may begin
+    # One loop and local names: a registry has half a million lines.
     for written in lines[1:] if lines[0] == "---" else lines:
         line = _parsed(written) if len(written) <= _LONGEST else None
-        if line is None and _NOTHING.fullmatch(written):
-            continue
-        if line is None or not builder.add(line):
+        if line is None:
+            if _NOTHING.fullmatch(written):
+                continue
             return None
-    return builder.root if isinstance(builder.root, dict) else None
-
-
-class _Builder:
-    """Puts lines together by their indents."""
-
-    def __init__(self) -> None:
-        self.root: dict[str, Any] | list[Any] | None = None
-        # What is being filled, the innermost last, each with the indent of its lines.
-        self._open: list[tuple[int, Any]] = []
-        # The mapping and the key whose value the next line may begin.
-        self._waiting: tuple[dict[str, Any], str] | None = None
-
-    def add(self, line: Line) -> bool:
-        """Take the next line; False when it does not continue what there is."""
         indent, dash, key, filled, value = line
-        if not self._reach(indent, dash):
-            return False
-        if type(value) is list:
+        if waiting is not None and indent + dash > depth:
+            around.append((depth, where))
+            if len(around) > _DEPTH:
+                return None
+            made: Any = [] if dash else {}
+            where[waiting] = made
+            depth, where = indent, made
+        elif where is None:
+            root = where = [] if dash else {}
+            depth = indent
+        else:
+            wanted = list if dash else dict
+            while depth != indent or type(where) is not wanted:
+                # A list may stand as deep as the key that it belongs to; the mapping's next key ends it.
+                if depth < indent or (depth == indent and dash) or not around:
+                    return None
+                depth, where = around.pop()
+        waiting = None
+        if value.__class__ in _SHARED:
             value = value.copy()  # what a line means is remembered, and documents share nothing
-        where = self._open[-1][1]
         if dash:
             if key is None:
                 where.append(value)
-                return True
+                continue
             entry: dict[str, Any] = {}
             where.append(entry)
-            self._open.append((indent + _STEP, entry))
-            where = entry
+            around.append((depth, where))
+            depth, where = indent + _STEP, entry
         if key in where:
-            return False
+            return None
         where[key] = value
         if not filled:
-            self._waiting = where, str(key)
-        return True
-
-    def _reach(self, indent: int, dash: bool) -> bool:
-        """Make that the innermost open collection which a line of this form belongs to."""
-        opened, waiting = self._open, self._waiting
-        self._waiting = None
-        if waiting and indent + dash > opened[-1][0]:
-            made: dict[str, Any] | list[Any] = [] if dash else {}
-            mapping, key = waiting
-            mapping[key] = made
-            opened.append((indent, made))
-            return len(opened) <= _DEPTH
-        if self.root is None:
-            self.root = [] if dash else {}
-            opened.append((indent, self.root))
-        wanted = list if dash else dict
-        while opened:
-            depth, collection = opened[-1]
-            if depth == indent and type(collection) is wanted:
-                return True
-            # A list may stand as deep as the key that it belongs to; the mapping's next key ends it.
-            if depth < indent or (depth == indent and dash):
-                return False
-            opened.pop()
-        return False
+            waiting = key
+    return root if isinstance(root, dict) else None
 
 
 @functools.lru_cache(maxsize=8192)
