@@ -112,11 +112,10 @@ def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
     repository = Repository.open(folder)
     if repository.root is None:
         raise NotFoundError(f"{folder} is a bare repository; name a pull request with --pr")
-    files, committed = registry.applied_files(repository.root), repository.tree("HEAD", registry.layout.ROOT)
-    changes: dict[str, bytes | None] = {
-        path: data for path, data in files.items() if path not in committed or committed[path] != data
-    }
-    changes |= {path: None for path in committed if registry.layout.is_applied(path) and path not in files}
+    files, tree = registry.applied_files(repository.root), repository.tree("HEAD", registry.layout.ROOT)
+    committed = tree.contents(filter(registry.layout.is_applied, tree))
+    changes: dict[str, bytes | None] = {path: data for path, data in files.items() if committed.get(path) != data}
+    changes |= {path: None for path in committed if path not in files}
     # A commit that no branch names, because only commits can be merged.
     head = repository.commit("HEAD", changes, "The work tree, for mlgitops plan") if changes else "HEAD"
     try:

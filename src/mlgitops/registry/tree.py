@@ -155,7 +155,8 @@ def read(root: Root) -> Tree:
     """
     if not isinstance(root, Path):
         repository, commit = root
-        return read_files(repository.tree(commit, layout.ROOT))
+        committed = repository.tree(commit, layout.ROOT)
+        return read_files(committed.contents(filter(layout.is_applied, committed)))
     if not (root / layout.ROOT).is_dir():
         raise NotFoundError(f"{root} has no folder {layout.ROOT}; make a registry with: mlgitops init {root}")
     files, problems = _files_below(root)

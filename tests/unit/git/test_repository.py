@@ -127,6 +127,18 @@ def test_files_are_read_from_several_threads_at_once(tmp_path: Path) -> None:
     repository.close()
 
 
+def test_several_files_are_read_at_once_whatever_is_in_them(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "r", bare=True)
+    content = {"a": b"", "b": b"\n\nx blob 3\n", "c d": os.urandom(70_000), "ü/f": b"\n", "twin": b""}
+    files = repository.tree(repository.commit(None, content, "x"))
+    assert files.contents(files) == content
+    assert files.contents(["twin"]) == {"twin": b""}
+    assert files.contents([]) == {}
+    with pytest.raises(KeyError):
+        files.contents(["elsewhere"])
+    repository.close()
+
+
 def test_a_missing_object_is_named_with_its_file(tmp_path: Path) -> None:
     repository = Repository.init(tmp_path / "r", bare=True)
     files = repository.tree(repository.commit(None, {"a": b"1"}, "x"))
@@ -134,6 +146,8 @@ def test_a_missing_object_is_named_with_its_file(tmp_path: Path) -> None:
     (repository.path / "objects" / sha[:2] / sha[2:]).unlink()
     with pytest.raises(OutsideError, match="of a is missing"):
         files["a"]
+    with pytest.raises(OutsideError, match="of a is missing"):
+        files.contents(["a"])
     repository.close()
 
 

@@ -92,7 +92,7 @@ def checkout(spec: RegistrySourceSpec, head: Head, access: Access = None) -> Che
             below = repository.tree(commit, path)
             if not below:
                 raise NotFoundError(f"commit {commit[:12]} of {public_url(spec.url)} has no files below {path}/")
-            files.update(below)
+            files |= below.contents(below)
     passed_over = ignored(spec.ignore)
     kept = {path: data for path, data in files.items() if not passed_over(path)}
     return Checkout(commit, _objects(registry.load_files(kept)), head)
