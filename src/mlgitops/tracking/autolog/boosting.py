@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar
 
-from mlgitops.tracking.autolog import later, models
+from mlgitops.tracking.autolog import later, models, plots
 from mlgitops.tracking.autolog.fits import Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Observing, Patches
 from mlgitops.tracking.run import Run
@@ -48,7 +48,7 @@ class BoosterTraining(Observer):
         """Log what the booster knows, and the booster when it is the model."""
         fit.run.log_metrics(self.best(result))
         for kind, found in self.importances(result).items():
-            fit.run.log_dict(found, f"feature_importance_{kind}.json")
+            plots.log_importances(fit, found, f"feature_importance_{kind}")
         if fit.outermost:
             models.log(fit, models.Twin.of(result), None)
 

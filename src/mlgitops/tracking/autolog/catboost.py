@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import data, models
+from mlgitops.tracking.autolog import data, models, plots
 from mlgitops.tracking.autolog.boosting import wrap_estimators
 from mlgitops.tracking.autolog.estimators import EstimatorFit
 from mlgitops.tracking.autolog.fits import Fit
@@ -72,5 +72,5 @@ class Training(EstimatorFit):
         if model.best_iteration_ is not None:
             fit.run.log_metric("best_iteration", model.best_iteration_)
         found = dict(zip(model.feature_names_, model.feature_importances_.tolist(), strict=True))
-        fit.run.log_dict(found, "feature_importance.json")
+        plots.log_importances(fit, found, "feature_importance")
         super().after(fit, result)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mlgitops.tracking.autolog import data, later, models, scores
+from mlgitops.tracking.autolog import data, later, models, plots, scores
 from mlgitops.tracking.autolog.fits import LIFT, Call, Fit, Observer
 
 PREFIX = "training_"
@@ -71,25 +71,42 @@ def log_scores(fit: Fit, estimator: Any, rows: Any, truth: Any, weights: Any) ->
     if done is None:
         fit.note("training_metrics", f"left out: no time; {LIFT}")
         return
-    found, used = done
+    (found, answers), used = done
     fit.run.log_metrics({f"{PREFIX}{name}": value for name, value in found.items()})
     if used < total and found:
         fit.note("training_metrics", f"of {used} of {total} rows, taken evenly; {LIFT}")
+    if answers is not None:
+        plots.log(fit, answers, PREFIX)
 
 
-def training_scores(estimator: Any, rows: Any, truth: Any, weights: Any) -> dict[str, float]:
-    """Return the scores of an estimator on rows whose truth is known, by its kind."""
+def training_scores(
+    estimator: Any, rows: Any, truth: Any, weights: Any
+) -> tuple[dict[str, float], plots.Answers | None]:
+    """Return the scores of an estimator on rows whose truth is known, by its kind, and what a classifier answered."""
     kind = _kind(estimator)
     found: dict[str, float] = {}
-    single = truth is not None and np.ndim(truth) == 1
-    if kind == "classifier" and single:
-        found = scores.of_classification(truth, np.ravel(estimator.predict(rows)), weights)
-        if hasattr(estimator, "predict_proba"):
-            chances = estimator.predict_proba(rows)
-            found |= scores.of_probabilities(truth, chances, estimator.classes_, weights)
+    answers = None
+    if kind == "classifier" and truth is not None and np.ndim(truth) == 1:
+        found, answers = _classified(estimator, rows, truth, weights)
     elif kind == "regressor" and truth is not None:
         found = scores.of_regression(truth, estimator.predict(rows), weights)
-    return found | _score(estimator, found, rows, truth)
+    return found | _score(estimator, found, rows, truth), answers
+
+
+def _classified(estimator: Any, rows: Any, truth: Any, weights: Any) -> tuple[dict[str, float], plots.Answers]:
+    coded = scores.Coded.of(truth, np.ravel(estimator.predict(rows)))
+    found = scores.of_classification(coded, weights)
+    is_binary = len(getattr(estimator, "classes_", ())) == 2
+    certainty = None
+    if hasattr(estimator, "predict_proba"):
+        chances = estimator.predict_proba(rows)
+        found |= scores.of_probabilities(truth, chances, estimator.classes_, weights)
+        certainty = chances[:, 1] if is_binary else None
+    elif is_binary and hasattr(estimator, "decision_function"):
+        certainty = estimator.decision_function(rows)
+    positive = np.asarray(truth) == estimator.classes_[1] if certainty is not None else None
+    weights = None if weights is None else np.asarray(weights)
+    return found, plots.Answers(coded, weights, positive, certainty)
 
 
 def _score(estimator: Any, found: Mapping[str, float], rows: Any, truth: Any) -> dict[str, float]:

@@ -8,6 +8,7 @@ and checks the same rows again for each score. Tests hold it to scikit-learn's a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -36,11 +37,24 @@ def of_regression(truth: Any, predicted: Any, weights: Any = None) -> dict[str, 
     }
 
 
-def of_classification(truth: Any, predicted: Any, weights: Any = None) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """True and predicted classes of rows, as places in the sorted classes that are among them."""
+
+    classes: NDArray[Any]
+    known: NDArray[np.intp]
+    answered: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, truth: Any, predicted: Any) -> Coded:
+        """Return the classes of rows as numbers."""
+        classes, codes = np.unique(np.concatenate([np.asarray(truth), np.asarray(predicted)]), return_inverse=True)
+        return cls(classes, codes[: len(truth)], codes[len(truth) :])
+
+
+def of_classification(coded: Coded, weights: Any = None) -> dict[str, float]:
     """Return accuracy, and precision, recall and F1 of each class averaged by how frequent it is."""
-    classes, codes = np.unique(np.concatenate([np.asarray(truth), np.asarray(predicted)]), return_inverse=True)
-    count = len(classes)
-    known, answered = codes[: len(truth)], codes[len(truth) :]
+    count, known, answered = len(coded.classes), coded.known, coded.answered
     weight = _weights(weights, len(known))
     same = known == answered
     right, actual, claimed = (
@@ -55,6 +69,13 @@ def of_classification(truth: Any, predicted: Any, weights: Any = None) -> dict[s
         "recall_score": float(np.average(recall, weights=actual)),
         "f1_score": float(np.average(f1, weights=actual)),
     }
+
+
+def confusions(coded: Coded, weights: Any = None) -> Floats:
+    """Return how many rows of each class (a row) were taken for which (a column)."""
+    count = len(coded.classes)
+    found = np.bincount(coded.known * count + coded.answered, _weights(weights, len(coded.known)), count * count)
+    return found.reshape(count, count).astype(np.float64)
 
 
 def of_probabilities(truth: Any, probabilities: Any, classes: Sequence[Any], weights: Any = None) -> dict[str, float]:
@@ -88,15 +109,42 @@ def _area_of_pairs(known: NDArray[np.intp], chances: Floats, count: int) -> floa
     return total / weight
 
 
+def steps(positive: NDArray[np.bool_], scores: Floats, weights: Any = None) -> tuple[Floats, Floats]:
+    """Return how many positive and how many negative rows have each score, the highest score first."""
+    up, down = _ascending(positive, scores, _weights(weights, len(positive)))
+    return up[::-1], down[::-1]
+
+
+def roc(up: Floats, down: Floats) -> tuple[Floats, Floats]:
+    """Return false and true positive rates at falling thresholds; see ``steps``."""
+    return _shares(down), _shares(up)
+
+
+def precision_recall(up: Floats, down: Floats) -> tuple[Floats, Floats]:
+    """Return recall and precision at falling thresholds, from no row on; see ``steps``."""
+    right, all_rows = np.cumsum(up), np.cumsum(up + down)
+    return _shares(up), np.concatenate([[1.0], _ratio(right, all_rows)])
+
+
+def _shares(parts: Floats) -> Floats:
+    sums = np.cumsum(parts)
+    return np.concatenate([[0.0], sums / sums[-1]])
+
+
 def _area(positive: NDArray[np.bool_], scores: Floats, weight: Floats) -> float:
     """Return the chance that a positive row scores above a negative one; equal scores count half."""
+    up, down = _ascending(positive, scores, weight)
+    below = np.cumsum(down) - down / 2
+    return float((up * below).sum() / (up.sum() * down.sum()))
+
+
+def _ascending(positive: NDArray[np.bool_], scores: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return the weight of positive and of negative rows at each score, the lowest score first."""
     order = np.argsort(scores, kind="stable")
     ups = np.where(positive, weight, 0.0)[order]
     downs = np.where(positive, 0.0, weight)[order]
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # the last row of each score
-    up, down = np.diff(np.cumsum(ups)[ends], prepend=0.0), np.diff(np.cumsum(downs)[ends], prepend=0.0)
-    below = np.cumsum(down) - down / 2
-    return float((up * below).sum() / (up.sum() * down.sum()))
+    return np.diff(np.cumsum(ups)[ends], prepend=0.0), np.diff(np.cumsum(downs)[ends], prepend=0.0)
 
 
 def _weights(given: Any, rows: int) -> Floats:

@@ -31,7 +31,7 @@ def test_errors_of_numbers_are_those_of_scikit_learn(outputs: int, weights: obje
 def test_scores_of_classes_are_those_of_scikit_learn(weights: object) -> None:
     names = np.array(["a", "b", "c", "never right"])
     truth, answer = names[RANDOM.randint(0, 3, ROWS)], names[RANDOM.randint(0, 4, ROWS)]
-    found = scores.of_classification(truth, answer, weights)
+    found = scores.of_classification(scores.Coded.of(truth, answer), weights)
     expected = {"accuracy_score": metrics.accuracy_score(truth, answer, sample_weight=weights)}
     for name in ("precision_score", "recall_score", "f1_score"):
         score = getattr(metrics, name)
@@ -62,3 +62,17 @@ def test_loss_and_area_of_several_classes_are_those_of_scikit_learn() -> None:
     assert found["log_loss"] == pytest.approx(metrics.log_loss(classes[codes], chances))
     area = metrics.roc_auc_score(classes[codes], chances, multi_class="ovo", average="weighted")
     assert found["roc_auc"] == pytest.approx(area)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_confusions_and_curves_are_those_of_scikit_learn(weights: object) -> None:
+    truth = RANDOM.randint(0, 2, ROWS)
+    certainty = np.round(np.clip(truth * 0.3 + RANDOM.uniform(size=ROWS), 0, 1), 1)  # with ties
+    coded = scores.Coded.of(truth, certainty > 0.6)
+    table = metrics.confusion_matrix(truth, certainty > 0.6, sample_weight=weights)
+    np.testing.assert_allclose(scores.confusions(coded, weights), table)
+    steps = scores.steps(truth == 1, certainty, weights)
+    fpr, tpr, _ = metrics.roc_curve(truth, certainty, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose(scores.roc(*steps), [fpr, tpr], atol=1e-12)
+    precision, recall, _ = metrics.precision_recall_curve(truth, certainty, sample_weight=weights)
+    np.testing.assert_allclose(scores.precision_recall(*steps), [recall[::-1], precision[::-1]], atol=1e-12)
