@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mlgitops import tracking
 from mlgitops.tracking import RunRecord
-from mlgitops.tracking.query import refresh
+from mlgitops.tracking.query import reading
 from mlgitops.tracking.query.language import FilterError
 from mlgitops.tracking.query.parser import parse_filter, parse_order
 from mlgitops.tracking.query.search import search_runs
@@ -360,7 +360,7 @@ def test_whatever_is_done_to_a_live_record_the_index_says_what_reading_it_says(
     first.write_bytes(header)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLGITOPS_CACHE_DIR", str(top / "cache"))
-        patch.setattr(refresh, "SETTLED", 0)
+        patch.setattr(reading, "SETTLED", 0)
         for number, step in enumerate(["look", *steps, "look"]):
             do(step, folder, first, header, number)
             wanted = [in_order(run) for run in tracking.list_runs(top)]

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ import pytest
 import mlgitops
 from mlgitops import tracking
 from mlgitops.errors import InputError
-from mlgitops.tracking.query import index, refresh
+from mlgitops.tracking import places
+from mlgitops.tracking.query import index, readers, reading
 from mlgitops.tracking.query.roots import records_of
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.run import Run
@@ -28,7 +30,7 @@ from tracking_runs import new_run
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache; change times count at once, because no test waits until they are old."""
     monkeypatch.setenv("MLGITOPS_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(refresh, "SETTLED", 0)
+    monkeypatch.setattr(reading, "SETTLED", 0)
     return tmp_path / "cache"
 
 
@@ -134,7 +136,7 @@ def test_what_is_added_to_meta_is_noticed(root: Path) -> None:
 
 
 def test_a_change_within_one_tick_of_the_clock_is_not_missed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "SETTLED", 3600 * 10**9)
+    monkeypatch.setattr(reading, "SETTLED", 3600 * 10**9)
     run = a_run(root, "same", a=1.0)
     assert found() == ["same"]
     (run.folder / "run.json").write_text("{")
@@ -251,6 +253,27 @@ def test_without_a_place_for_an_index_the_search_goes_on(root: Path, cache: Path
     a_run(root, "only", a=1.0)
     cache.write_text("a file, where a folder should be")
     assert found("metrics.a = 1") == ["only"]
+
+
+@pytest.mark.parametrize("program", [sys.executable, "/bin/false", "/nowhere/python"])
+def test_many_runs_are_read_by_several_processes_or_by_this_one_when_those_fail(
+    root: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(readers, "FEWEST", 2)
+    monkeypatch.setattr(sys, "executable", program)
+    ended = [a_run(root, f"ended \ud800{number}", a=float("nan"), b=number) for number in range(70)]
+    dead = a_run(root, "dead", end=False, a=1.0, b=-1.0)
+    dead.writer.close()
+    shutil.copytree(ended[0].folder, root / "runs" / ("0" * 26))
+    (ended[-1].folder / places.RUN).write_text("no record")
+    known = search_runs(limit=None)
+    folders = sorted((root / "runs").iterdir(), reverse=True)
+    assert [record.folder for record in known] == [folder for folder in folders if folder != ended[-1].folder]
+    copied = known[-1]
+    assert copied.id == "0" * 26
+    for record in known[:-1]:
+        assert repr(record) == repr(tracking.read(record.folder))  # a NaN equals nothing, not even itself
+    assert repr(replace(copied, id=ended[0].id, problems=())) == repr(tracking.read(copied.folder))
 
 
 SEARCHER = (

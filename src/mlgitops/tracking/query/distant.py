@@ -23,8 +23,9 @@ from mlgitops.tracking.points import to_object
 from mlgitops.tracking.pulling import pull, read_current
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.parser import milliseconds
-from mlgitops.tracking.query.refresh import LIFE, NEVER, Watched, forget, put
-from mlgitops.tracking.query.rows import Writer
+from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Watched
+from mlgitops.tracking.query.refresh import forget, put
+from mlgitops.tracking.query.rows import Writer, rows_of
 from mlgitops.tracking.records import RunRecord
 
 PARALLEL = 16  # requests at a time
@@ -80,7 +81,8 @@ class StoreRecords:
                     forget(connection, writer, run_id)
                     continue
                 watch = LIFE if record.status == "running" else NEVER
-                put(connection, writer, record, Watched(int(at), 0, watch, there[run_id].tag))
+                marks = Watched(int(at), 0, watch, there[run_id].tag)
+                put(connection, writer, Found(record.id, marks, rows_of(record)))
 
     def read(self, run_id_or_prefix: str) -> RunRecord:
         """Pull the run into the cache, unless it is there as the store has it."""

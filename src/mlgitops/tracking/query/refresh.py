@@ -11,33 +11,20 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
 
 from mlgitops import files
-from mlgitops.errors import InputError
 from mlgitops.tracking import life, places
-from mlgitops.tracking.query.rows import COLUMNS, Writer, columns
+from mlgitops.tracking.query.readers import examine_each
+from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Watched, changed, examine, seen, sizes
+from mlgitops.tracking.query.rows import COLUMNS, Writer
 from mlgitops.tracking.query.tails import Tails
-from mlgitops.tracking.records import RunRecord, read
 
-SETTLED = 2_000_000_000  # nanoseconds
-NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
 _COLUMNS = ", ".join(f'"{name}"' for name in ("n", "id", "stamp", "meta", "watch", "seen", *COLUMNS))
 _INSERT = f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES ({', '.join('?' * (6 + len(COLUMNS)))})"  # noqa: S608
-
-
-class Watched(NamedTuple):
-    """What the index remembers of a run that may say something new though its folder did not change."""
-
-    stamp: int
-    meta: int
-    watch: int
-    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,44 +144,26 @@ class News(Enum):
 
 
 def _news(folder: Path, row: Watched) -> News:
-    if row.meta and row.meta != _stamp(f"{folder}/{places.META}"):
+    if row.meta and row.meta != changed(f"{folder}/{places.META}"):
         return News.ANY
     if row.watch == NEVER:
         return News.NONE
     names = [line.partition("\t")[0] for line in row.seen.splitlines()]
     lives = row.watch == LIFE and any(life.is_writing(folder / name) for name in names)
-    if row.seen != _seen(_sizes(folder, names)):
+    if row.seen != seen(sizes(folder, names)):
         return News.LINES if lives else News.ANY
     return News.ANY if row.watch == LIFE and not lives else News.NONE
-
-
-def _sizes(folder: Path, names: list[str]) -> dict[str, tuple[int, int]]:
-    """Return the size and time of those files that are there."""
-    found = {}
-    for name in names:
-        with contextlib.suppress(OSError):
-            status = os.lstat(f"{folder}/{name}")
-            found[name] = (status.st_size, status.st_mtime_ns)
-    return found
-
-
-def _seen(sizes: Mapping[str, tuple[int, int]]) -> str:
-    return "\n".join(f"{name}\t{size}\t{changed}" for name, (size, changed) in sizes.items())
-
-
-def _stamp(path: str) -> int:
-    try:
-        return os.lstat(path).st_ctime_ns
-    except OSError:
-        return 0
 
 
 def _apply(connection: sqlite3.Connection, runs: Path, changes: Changes) -> None:
     writer = Writer(connection)
     for run_id in changes.gone:
         forget(connection, writer, run_id)
-    for run_id, stamp, seen in changes.read:
-        _store(connection, writer, runs / run_id, stamp, seen=seen)
+    for run_id, found in examine_each(runs, [(run_id, stamp) for run_id, stamp, known in changes.read if not known]):
+        _replace(connection, writer, run_id, found)
+    for run_id, stamp, known in changes.read:
+        if known:
+            _read_again(connection, writer, runs / run_id, stamp)
     for run_id in changes.grown:
         _read_on(connection, writer, runs / run_id)
 
@@ -205,42 +174,31 @@ def _read_on(connection: sqlite3.Connection, writer: Writer, folder: Path) -> No
     tails = Tails(state)
     grown = tails.grow(folder)
     if number is None or grown is None:
-        _store(connection, writer, folder, _stamp(str(folder)), seen=True)
+        _read_again(connection, writer, folder, changed(str(folder)))
         return
-    connection.execute("UPDATE runs SET seen = ? WHERE n = ?", (_seen(tails.sizes), number))
+    connection.execute("UPDATE runs SET seen = ? WHERE n = ?", (seen(tails.sizes), number))
     writer.grow(number, grown, tails.dump())
 
 
-def _store(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int, *, seen: bool) -> None:
-    # In a folder that changed a file may be another one of the same name, and even of the same inode.
-    tails = Tails(_stored(connection, folder.name)[1] if seen else "")
-    now, meta = time.time_ns(), _stamp(f"{folder}/{places.META}")
-    try:
-        record = read(folder, tails.sum_up)
-    except (InputError, OSError):
-        forget(connection, writer, folder.name)
-        return  # a start that was cut short, or no record of ours
-    if record.id != folder.name:
-        # The name of its folder is what it is found, shown and removed by.
-        problem = f"its {places.RUN} is of another run, {record.id[:26]}"
-        record = replace(record, id=folder.name, problems=(*record.problems, problem))
-    live = record.status == "running" or record.capture == "pending"
-    watch = LIFE if live else FILES if tails.sizes else NEVER
-    if max(stamp, meta) > now - SETTLED:
-        stamp = 0
-    put(connection, writer, record, Watched(stamp, meta, watch, _seen(tails.sizes)), tails)
+def _read_again(connection: sqlite3.Connection, writer: Writer, folder: Path, stamp: int) -> None:
+    found = examine(folder, stamp, _stored(connection, folder.name)[1])
+    _replace(connection, writer, folder.name, found)
 
 
-def put(
-    connection: sqlite3.Connection, writer: Writer, record: RunRecord, marks: Watched, tails: Tails | None = None
-) -> None:
-    """Write a run into an index; with ``tails`` whose files only grew, what says the same already stays untouched."""
-    number = _number(connection, record.id)
-    grown = tails is not None and bool(tails.sizes)
-    if number is not None and not (tails and grown and tails.continued):
+def _replace(connection: sqlite3.Connection, writer: Writer, run_id: str, found: Found | None) -> None:
+    if found is None:
+        forget(connection, writer, run_id)
+    else:
+        put(connection, writer, found)
+
+
+def put(connection: sqlite3.Connection, writer: Writer, found: Found) -> None:
+    """Write a run into an index; of one whose files only grew, what says the same already stays untouched."""
+    number = _number(connection, found.run_id)
+    if number is not None and not found.continued:
         writer.remove(number)
-    cursor = connection.execute(_INSERT, (number, record.id, *marks, *columns(record)))
-    writer.write(cursor.lastrowid or 0, record, tails.dump() if tails and grown else "")
+    cursor = connection.execute(_INSERT, (number, found.run_id, *found.marks, *found.rows.columns))
+    writer.write(cursor.lastrowid or 0, found.rows, found.tails)
 
 
 def forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlgitops.tracking.query.parser import milliseconds
 from mlgitops.tracking.query.values import duration, number_of, text_of
@@ -66,6 +66,40 @@ _PLAIN = (
     "description",
     "seeds",
 )
+
+
+class Rows(NamedTuple):
+    """What an index holds of a record: lists, texts and numbers, of names not yet their numbers."""
+
+    columns: list[str | float | None]
+    record: str
+    metrics: list[tuple[str, float, float, float, float, float, float]]
+    texts: list[tuple[str, str, str, float | None]]
+    datasets: list[tuple[str | None, str | None, str | None, str | None, float | None]]
+
+
+def rows_of(record: RunRecord) -> Rows:
+    """Return what an index holds of a record."""
+    return Rows(
+        columns(record),
+        encode(record),
+        _summaries(record.metrics),
+        [
+            (kind, name, text_of(value), number_of(value))
+            for kind, values in (("params", record.params), ("tags", record.tags))
+            for name, value in values.items()
+        ],
+        [
+            (
+                text_of(data.name) or None,
+                text_of(data.context or "") or None,
+                text_of(data.digest) or None,
+                text_of(data.uri or "") or None,
+                None if data.rows is None else float(data.rows),
+            )
+            for data in record.datasets
+        ],
+    )
 
 
 def encode(record: RunRecord) -> str:
@@ -172,39 +206,26 @@ class Writer:
             (kind, name): key for key, kind, name in connection.execute("SELECT key, kind, name FROM keys")
         }
 
-    def write(self, number: int, record: RunRecord, tails: str) -> None:
+    def write(self, number: int, rows: Rows, tails: str) -> None:
         """Write a run's rows; those that it has and that say the same already stay untouched."""
         execute, executemany = self._connection.execute, self._connection.executemany
-        execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, encode(record), tails))
-        self._put_metrics(number, record.metrics)
-        executemany(
-            _PUT_TEXT,
-            [
-                (self._key(kind, name), number, text_of(value), number_of(value))
-                for kind, values in (("params", record.params), ("tags", record.tags))
-                for name, value in values.items()
-            ],
-        )
-        if record.datasets:
+        execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (number, rows.record, tails))
+        self._put_metrics(number, rows.metrics)
+        texts = [(self._key(kind, name), number, text, value) for kind, name, text, value in rows.texts]
+        executemany(_PUT_TEXT, texts)
+        if rows.datasets:
             execute("DELETE FROM datasets WHERE run = ?", (number,))
-        for data in record.datasets:
-            texts = (text_of(value) if value else None for value in (data.name, data.context, data.digest, data.uri))
-            rows = None if data.rows is None else float(data.rows)
-            execute("INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)", (number, *texts, rows))
+            sql = "INSERT INTO datasets VALUES (?, ?, ?, ?, ?, ?)"
+            executemany(sql, [(number, *values) for values in rows.datasets])
 
     def grow(self, number: int, metrics: Mapping[str, MetricSummary], tails: str) -> None:
         """Write what some of a run's metrics add up to by now, and how far its files were read."""
         self._connection.execute("UPDATE records SET tails = ? WHERE run = ?", (tails, number))
-        self._put_metrics(number, metrics)
+        self._put_metrics(number, _summaries(metrics))
 
-    def _put_metrics(self, number: int, metrics: Mapping[str, MetricSummary]) -> None:
-        self._connection.executemany(
-            _PUT_METRIC,
-            [
-                (self._key("metrics", name), number, s.last, s.min, s.max, s.mean, _fitting(s.count), _fitting(s.step))
-                for name, s in metrics.items()
-            ],
-        )
+    def _put_metrics(self, number: int, metrics: list[tuple[str, float, float, float, float, float, float]]) -> None:
+        rows = [(self._key("metrics", name), number, *numbers) for name, *numbers in metrics]
+        self._connection.executemany(_PUT_METRIC, rows)
 
     def remove(self, number: int) -> None:
         """Remove a run's rows."""
@@ -233,6 +254,13 @@ def key_of(connection: sqlite3.Connection) -> Callable[[str, str], int]:
         return int(found[0]) if found else -1
 
     return find
+
+
+def _summaries(metrics: Mapping[str, MetricSummary]) -> list[tuple[str, float, float, float, float, float, float]]:
+    return [
+        (name, one.last, one.min, one.max, one.mean, _fitting(one.count), _fitting(one.step))
+        for name, one in metrics.items()
+    ]
 
 
 def _fitting(number: int) -> int | float:
