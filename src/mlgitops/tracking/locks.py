@@ -74,19 +74,27 @@ def claim(path: Path) -> Held | None:
 def is_locked(path: Path) -> bool:
     """Say whether a living process of this machine holds the lock of a file or folder."""
     try:
-        import fcntl
-    except ImportError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, AttributeError):  # Windows has neither locks nor these flags
         return False
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+        return is_held(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_held(descriptor: int) -> bool:
+    """Say whether another opening of a file that is open here holds its lock."""
+    try:
+        import fcntl
+    except ImportError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
-    finally:
-        os.close(descriptor)
+    # Given up at once: a writer that makes the file meanwhile would not get its lock.
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
 
 

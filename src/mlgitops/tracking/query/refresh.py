@@ -149,7 +149,7 @@ def _news(folder: Path, row: Watched) -> News:
     if row.watch == NEVER:
         return News.NONE
     names = [line.partition("\t")[0] for line in row.seen.splitlines()]
-    lives = row.watch == LIFE and any(life.is_writing(folder / name) for name in names)
+    lives = row.watch == LIFE and any(life.is_writing(f"{folder}/{name}") for name in names)
     if row.seen != seen(sizes(folder, names)):
         return News.LINES if lives else News.ANY
     return News.ANY if row.watch == LIFE and not lives else News.NONE
