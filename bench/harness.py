@@ -56,6 +56,13 @@ class Rounds:
         }
 
 
+def names() -> list[str]:
+    """Return the names of the benches: the modules beside this one that measure something."""
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("harness", "environments")
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a bench as the command line asks; return the exit code."""
     options = _parse(arguments)
@@ -92,11 +99,8 @@ def measure(metric: Metric, *, quick: bool, peers: bool) -> Rounds:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = sorted(
-        path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("harness", "environments")
-    )
     parser = argparse.ArgumentParser(prog="bench/run", description="Measure ours and peers, side by side.")
-    parser.add_argument("name", choices=names, help="what to measure")
+    parser.add_argument("name", choices=names(), help="what to measure")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, the same sizes")
     parser.add_argument("--json", action="store_true", help="print one JSON object; progress goes to standard error")
     parser.add_argument("--only", default="", help="only these metrics, by comma")

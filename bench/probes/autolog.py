@@ -5,8 +5,9 @@
 Runs in the environment of whoever is measured. A timer is put around the framework's own
 ``fit`` before autologging is turned on, so that it is inside of it; what the call of the user
 takes beyond that, and what callbacks of others than XGBoost take inside, is autologging. The
-difference of two whole trainings would be lost in the noise of either. A small fit comes
-first: what a process imports once is no part of the figure. The last line is the figure.
+difference of two whole trainings would be lost in the noise of either. Two other fits come first: one
+without autologging tells how many rows take ``SECONDS`` on this machine, and a small one has the process
+import what it imports once, which is no part of the figure. The last line is the figure.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-# Rows, columns and arguments that make a fit take about ten seconds on one core.
-SIZES: dict[str, tuple[int, int]] = {
-    "LogisticRegression": (600_000, 40),
-    "RandomForest": (20_000, 20),
-    "k-NN": (1_500_000, 10),
-    "SVC": (25_000, 20),
-    "XGBoost": (100_000, 20),
+SECONDS = 14.0  # of the fit that is measured: 2 % of a shorter one is less than what autologging may always take
+# Rows that take a few seconds, their columns, and the power of their number that the time grows with.
+SIZES: dict[str, tuple[int, int, float]] = {
+    "LogisticRegression": (100_000, 40, 1.2),
+    "RandomForest": (10_000, 20, 1.1),
+    "k-NN": (400_000, 10, 1.15),
+    "SVC": (10_000, 20, 2.0),
+    "XGBoost": (40_000, 20, 0.8),
 }
 
 
@@ -52,7 +54,7 @@ def estimator(name: str) -> Any:
     if name == "LogisticRegression":
         from sklearn.linear_model import LogisticRegression
 
-        return LogisticRegression(C=0.01, max_iter=300, tol=1e-9)
+        return LogisticRegression(C=0.01, max_iter=150, tol=1e-9)
     if name == "RandomForest":
         from sklearn.ensemble import RandomForestClassifier
 
@@ -76,6 +78,20 @@ def rows_of(count: int, columns: int) -> tuple[Any, Any]:
     rows = random.normal(size=(count, columns))
     labels = (rows[:, : columns // 2].sum(axis=1) + random.normal(size=count) > 0).astype(int)
     return rows * np.logspace(0, 1.5, columns), labels  # columns of different scales, as data has them
+
+
+def rows_that_take(seconds: float, name: str, options: dict[str, Any]) -> tuple[Any, Any]:
+    """Return so many rows and labels that an estimator needs about these seconds of the processor to fit them."""
+    count, columns, power = SIZES[name]
+    rows, labels = rows_of(count, columns)
+    began = time.process_time()
+    estimator(name).fit(rows, labels, **options)
+    return rows_of(int(count * (seconds / (time.process_time() - began)) ** (1 / power)), columns)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Return how ``fit`` is called: XGBoost with data whose metrics it logs after each round."""
+    return {"eval_set": [rows_of(1000, SIZES[name][1])], "verbose": False} if name == "XGBoost" else {}
 
 
 def time_the_framework(kind: type) -> tuple[Timed, Timed]:
@@ -113,9 +129,8 @@ def turn_on(who: str) -> None:
 def main(who: str, name: str) -> float:
     """Return what autologging adds to a fit, in percent of it."""
     model = estimator(name)
-    count, columns = SIZES[name]
-    rows, labels = rows_of(count, columns)
-    options = {"eval_set": [(rows[:1000], labels[:1000])], "verbose": False} if name == "XGBoost" else {}
+    options = options_of(name)
+    rows, labels = rows_that_take(SECONDS, name, options)
     fit, callbacks = time_the_framework(type(model))
     turn_on(who)
     estimator(name).fit(rows[:500], labels[:500], **options)

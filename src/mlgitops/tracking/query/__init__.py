@@ -2,5 +2,6 @@
 
 ``search`` is the way in. ``lexer``, ``fields`` and ``parser`` turn text into the tree of
 ``language``; ``compiler`` turns that into SQL over the tables of ``index``, which ``refresh``
-brings up to date from the records, reading of a live run only what is new (``tails``).
+brings up to date from the records (``reading``; many at once by ``readers``), reading of a live run
+only what is new (``tails``).
 """
