@@ -13,6 +13,7 @@ import contextlib
 import inspect
 import os
 import sys
+import threading
 import weakref
 import zlib
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,7 @@ CALLS = "metric_info.json"  # as in MLflow: what a metric's name does not say of
 _MOST_PREDICTIONS = 64
 _SAMPLE = 4096  # values of a prediction that its fingerprint is of
 _LONGEST_CALL = 200  # characters
+_PATIENCE = 1.0  # seconds for another thread's score; a lock that was held at a fork is never given back
 
 
 @dataclass(slots=True)
@@ -45,11 +47,19 @@ class Known:
     counts: dict[str, int] = field(default_factory=dict)  # points, by the metric's name
     calls: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by metric and data
     is_full: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def log(self, metric: str, data: str, call: str, value: float) -> None:
         """Log one score; of a call with other arguments by a name of its own, ``f1_score-2_X_test``."""
-        if self.is_full or not self._is_writable():
-            return
+        locked = self.lock.acquire(timeout=_PATIENCE)
+        try:
+            if not self.is_full and self._is_writable():
+                self._log(metric, data, call, value)
+        finally:
+            if locked:
+                self.lock.release()
+
+    def _log(self, metric: str, data: str, call: str, value: float) -> None:
         calls = self.calls.setdefault((metric, data), [])
         is_new = call not in calls
         if is_new:
@@ -75,7 +85,6 @@ class Known:
 
         self.finished_at = records.read(self.run.folder).finished_at or ""
         self.run = beginning.join(self.run.folder)
-        _push_at_exit(self.run)
         return True
 
     def _add_up(self) -> None:
@@ -85,6 +94,7 @@ class Known:
 
             self.run.writer.close()
             ending.add_up_again(self.run, finished_at=self.finished_at)
+            _push_later(self.run)
 
     def _told_calls(self) -> Mapping[str, str]:
         return {
@@ -106,7 +116,7 @@ class Prediction:
 
 _models: dict[int, tuple[weakref.ref[Any], Known]] = {}  # by identity
 _predictions: dict[int, Prediction] = {}  # by identity of the array that holds the values, the oldest first
-_pushed_at_exit: list[Run] = []
+_to_push: dict[tuple[int, str], Run] = {}  # by process and id: runs that were written to after they had been pushed
 
 
 def listen(kind: type, patches: Patches) -> None:
@@ -118,6 +128,8 @@ def listen(kind: type, patches: Patches) -> None:
 
 def remember(fit: fits.Fit, *models: Any) -> None:
     """Let later scores of fitted models be logged to the run of their fit; with a budget as large as the fit's own."""
+    with fit.budget.uncounted():
+        _push()  # here, as this run is going to be pushed too; at the exit of Python it takes a process a run
     budget = Budget(lifted=fit.options.full)
     budget.allow(fit.seconds)
     known = Known(fit.run, budget)
@@ -224,16 +236,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _push_at_exit(run: Run) -> None:
-    if not _pushed_at_exit:
-        atexit.register(_push, os.getpid())
-    _pushed_at_exit.append(run)
+def _push_later(run: Run) -> None:
+    """Have a run that ended pushed again, after the next fit or at the exit of Python."""
+    atexit.unregister(_push)
+    atexit.register(_push)
+    _to_push[os.getpid(), run.id] = run
 
 
-def _push(process: int) -> None:
-    """Push runs that were written to after they had been pushed, where a store is set."""
+def _push() -> None:
+    """Push runs that were written to after they had been pushed, where a store is set; a fork leaves its parent's."""
     from mlgitops.tracking import ending
 
-    for run in _pushed_at_exit if process == os.getpid() else ():
-        with fits.unnoticed("pushing again"):
-            ending.push(run)
+    while _to_push:
+        (process, _), run = _to_push.popitem()
+        if process == os.getpid():
+            with fits.unnoticed("pushing again"):
+                ending.push(run)

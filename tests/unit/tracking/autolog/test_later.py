@@ -7,6 +7,7 @@ import json
 import pickle
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,13 @@ def only_root(runs: Runs) -> Path:
     return next(iter(runs().values())).folder.parent.parent
 
 
+def test_scores_of_many_threads_are_all_in_the_record(runs: Runs) -> None:
+    model = GaussianNB().fit(X_train, y_train)
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda _: model.score(X_test, y_test), range(12)))
+    assert only(runs).metrics["GaussianNB_score_X_test"].count == len(scores)
+
+
 def test_a_record_that_was_removed_is_not_made_again(runs: Runs) -> None:
     model = GaussianNB().fit(X_train, y_train)
     folder = only(runs).folder
@@ -248,11 +256,12 @@ def test_a_score_reaches_the_store_where_the_run_was_pushed_to(script: Script, t
         "from sklearn.linear_model import LinearRegression\n"
         "mlgitops.autolog(log_models=False)\n"
         "X = np.arange(20.0).reshape(10, 2); y = X[:, 0]\n"
-        "model = LinearRegression().fit(X, y)\n"
-        "model.score(X, y)\n"
+        "for name in 'ab':\n"
+        "    with mlgitops.start_run(name): model = LinearRegression().fit(X, y)\n"
+        "    model.score(X, y)\n"
     )
     process = script(source, MLGITOPS_STORE_URL=f"file://{store}")
     _, told = process.communicate(timeout=120)
-    assert (process.returncode, told.count("pushed to")) == (0, 2), told
-    (current,) = store.glob("runs/*/current.json")
-    assert "LinearRegression_score_X" in json.loads(current.read_text())["run"]["metrics"]
+    assert (process.returncode, told.count("pushed to")) == (0, 4), told
+    pushed = [json.loads(current.read_text()) for current in store.glob("runs/*/current.json")]
+    assert [found["run"]["metrics"]["LinearRegression_score_X"]["count"] for found in pushed] == [1, 1]
