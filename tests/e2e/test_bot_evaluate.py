@@ -12,10 +12,11 @@ import pyarrow.parquet
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mlgitops import artifacts, packages, registry
+from mlgitops import artifacts, config, packages, registry
 from mlgitops.api import Metadata, ModelStage, ModelVersion, Reference
 from mlgitops.api.model import ModelStageSpec
 from mlgitops.bot.evaluate import evaluate
+from mlgitops.bot.owed import evaluate_owed
 from mlgitops.bot.propose import open_proposal
 from mlgitops.demo import data
 from mlgitops.errors import IntegrityError, MlgitopsError, NotFoundError
@@ -137,3 +138,16 @@ def test_without_the_key_nothing_is_evaluated(
     monkeypatch.delenv("MLGITOPS_SIGNING_KEY")
     with pytest.raises(NotFoundError, match="MLGITOPS_SIGNING_KEY"):
         evaluate(world.context("ci"), "iris", "1", stage="staging", dataset=f"holdout={table[1]}")
+
+
+def test_what_a_merge_made_due_is_evaluated_by_itself_and_once(
+    world: World, trained: Trained, table: tuple[np.ndarray, Path]
+) -> None:
+    trained(1.0)
+    settings = world.remote.tree(world.main)[config.FILE] + f'holdout = {{uri = "{table[1]}"}}\n'.encode()
+    world.commit({config.FILE: settings})
+    (answer,) = evaluate_owed(world.context("ci"))
+    assert answer.problem == ""
+    assert answer.evaluated is not None and answer.evaluated.statement
+    assert str(answer.owed) == "iris:1 for staging on holdout"
+    assert list(evaluate_owed(world.context("ci"))) == []

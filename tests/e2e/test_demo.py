@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def test_a_model_goes_from_training_to_production_and_back_without_a_failed_requ
     done = subprocess.run(
         [sys.executable, "-m", "mlgitops", "demo", "--once", "--output", "json"],
         cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
     )
@@ -45,7 +47,8 @@ def test_a_model_goes_from_training_to_production_and_back_without_a_failed_requ
     assert set(by_name["canary-v3"]["answers"]) == {"1", "3"}
     assert by_name["rebuild"]["active"]["version"] == "1"
     # Nothing that it started outlives it, and nothing of it stays on the disk.
-    assert "mlgitops-demo-" not in _command_lines()
+    assert str(tmp_path) not in _command_lines()
+    assert list(tmp_path.iterdir()) == []
 
 
 def _command_lines() -> str:

@@ -44,3 +44,34 @@ def inbox(output: OutputOption = Output.table) -> None:
     emit(output, {"branches": rows}, "\n".join(lines) or "no run waits in the inbox")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(output: OutputOption = Output.table) -> None:
+    """Evaluate what the gates of the next promotions wait for; exit 1 when one of them could not be.
+
+    Where data sets lie stands under [datasets] in mlgitops.toml. With nothing owed it does nothing.
+
+    Example: mlgitops bot evaluate
+    """
+    from mlgitops.bot.context import open_context
+    from mlgitops.bot.owed import evaluate_owed
+
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for answer in evaluate_owed(open_context()):
+        owed, done = answer.owed, answer.evaluated
+        lines.append(f"{owed}: {f'signed as statement {done.statement}' if done else answer.problem}")
+        rows.append(
+            {
+                "model": owed.model,
+                "version": owed.version,
+                "stage": owed.stage,
+                "dataset": owed.dataset,
+                "statement": done.statement if done else None,
+                "problem": answer.problem or None,
+            }
+        )
+    emit(output, {"evaluations": rows}, "\n".join(lines) or "no evaluation is owed")
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(1)

@@ -37,7 +37,7 @@ def save(
     name: str | None = None,
     trusted_types: Sequence[str] = (),
 ) -> Package:
-    """Save a model as a package: a new folder whose digest follows from the model alone.
+    """Save a model as a package: a new folder; the same model, example and name give the same digest.
 
     Args:
         model: a fitted scikit-learn estimator, a model of XGBoost, LightGBM or CatBoost, or an ONNX ``ModelProto``.

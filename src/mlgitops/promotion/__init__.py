@@ -8,6 +8,7 @@ names the command that would bring the data.
 from mlgitops.promotion.approvals import Review
 from mlgitops.promotion.change import Change, Held
 from mlgitops.promotion.evaluation import EVALUATED, Evaluation, MetricValue
+from mlgitops.promotion.gates import metric_gate
 from mlgitops.promotion.judge import judge
 from mlgitops.promotion.service import BECAME_UNHEALTHY, ROLLED_OUT, Service
 from mlgitops.promotion.verdict import Outcome, Verdict, passed
@@ -25,5 +26,6 @@ __all__ = [
     "Service",
     "Verdict",
     "judge",
+    "metric_gate",
     "passed",
 ]

@@ -4,6 +4,7 @@ import json
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -94,7 +95,14 @@ def test_ci_checks_against_the_base_and_puts_no_foreign_text_into_a_shell(path: 
     assert yaml.safe_load(text)
     assert "mlgitops check --read-only --base" in text
     assert f"'mlgitops[s3,sign]=={version('mlgitops')}'" in text
-    assert "${{" not in "".join(line for line in text.splitlines() if "run:" in line)
+    assert "mlgitops bot evaluate" in text
+    assert not [command for command in commands(yaml.safe_load(text)) if "${{" in command]
+
+
+def commands(jobs: dict[str, Any]) -> list[str]:
+    """Every line of shell in a forge's jobs."""
+    found = [step["run"] for job in jobs.get("jobs", {}).values() for step in job["steps"] if "run" in step]
+    return found + [line for job in jobs.values() if isinstance(job, dict) for line in job.get("script", ())]
 
 
 def test_the_default_runtime_serves_what_this_environment_saves(tmp_path: Path) -> None:
