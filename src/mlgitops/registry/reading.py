@@ -21,6 +21,9 @@ CACHED: Final = 200
 PARALLEL: Final = 500
 _SHARE: Final = 125
 
+# No document has a circle: an alias inside of its own anchor is refused.
+_encode: Final = json.JSONEncoder(check_circular=False).encode
+
 Judged = Document | tuple[Problem, ...]
 # A sound document as JSON, or what is wrong with it: what travels between processes.
 Answer = bytes | tuple[Problem, ...]
@@ -106,7 +109,7 @@ def _judge_share(start: int) -> list[Answer]:
 
 def _answer(path: str, data: bytes) -> Answer:
     try:
-        return json.dumps(sound(path, data).raw).encode()
+        return _encode(sound(path, data).raw).encode()
     except InvalidError as error:
         return error.problems
 

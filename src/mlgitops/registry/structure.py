@@ -23,6 +23,9 @@ Finding = tuple[Path, str]
 # (value, its path, where what is wrong with it is put)
 Check = Callable[[Any, Path, list[Finding]], None]
 Bound = Callable[[Any], str | None]
+# What is wrong with a value that has nothing below it; its place is only named when there is something to say.
+Messages = tuple[str, ...]
+Leaf = Callable[[Any], Messages]
 
 _SILENT: Final = {"type", "description", "default", "x-kubernetes-validations"}
 _KNOWN: Final = {
@@ -45,29 +48,45 @@ def compile_schema(schema: Raw) -> Check:
     Raises:
         InputError: it has a keyword that this module does not know.
     """
-    kind = schema.get("type", "")
+    leaf = _leaf(schema)
+    if leaf is None:
+        return _CONTAINERS[_kind(schema)](schema)
+
+    def check(value: Any, path: Path, found: list[Finding]) -> None:
+        found += [(path, message) for message in leaf(value)]
+
+    return check
+
+
+def _leaf(schema: Raw) -> Leaf | None:
+    compiler = _LEAVES.get(_kind(schema))
+    return compiler(schema) if compiler else None
+
+
+def _kind(schema: Raw) -> str:
+    kind = str(schema.get("type", ""))
     unknown = schema.keys() - _SILENT - _KNOWN.get(kind, set())
     if kind not in _KNOWN or unknown:
         raise InputError(
             f"a schema of type {kind!r} has {', '.join(sorted(unknown)) or 'no check'}; teach structure.py"
         )
-    return _COMPILERS[kind](schema)
+    return kind
 
 
-def _text(schema: Raw) -> Check:
+def _text(schema: Raw) -> Leaf:
     refusals = _refusals(schema)
+    remembered = functools.lru_cache(maxsize=_REMEMBERED)(refusals)
 
-    def check(value: Any, path: Path, found: list[Finding]) -> None:
+    def leaf(value: Any) -> Messages:
         if not isinstance(value, str):
-            found.append((path, _not_text(value)))
-        elif refused := refusals(value):
-            found += [(path, message) for message in refused]
+            return (_not_text(value),)
+        # Most texts of a registry come again and again.
+        return remembered(value) if len(value) <= _LONGEST else refusals(value)
 
-    return check
+    return leaf
 
 
-def _refusals(schema: Raw) -> Callable[[str], tuple[str, ...]]:
-    """Return what tells everything that is wrong with a text; most texts of a registry come again and again."""
+def _refusals(schema: Raw) -> Callable[[str], Messages]:
     bounds: list[Bound] = []
     if "enum" in schema:
         bounds.append(_one_of(schema["enum"]))
@@ -76,12 +95,7 @@ def _refusals(schema: Raw) -> Callable[[str], tuple[str, ...]]:
     if schema.get("format") == "date-time":
         bounds.append(_time)
     bounds += _length(schema, "minLength", "maxLength", "characters")
-
-    def refusals(text: str) -> tuple[str, ...]:
-        return tuple(message for bound in bounds if (message := bound(text)))
-
-    remembered = functools.lru_cache(maxsize=_REMEMBERED)(refusals)
-    return lambda text: remembered(text) if len(text) <= _LONGEST else refusals(text)
+    return lambda text: tuple(message for bound in bounds if (message := bound(text)))
 
 
 def _one_of(choices: list[str]) -> Bound:
@@ -127,21 +141,22 @@ def _length(schema: Raw, least_word: str, most_word: str, noun: str) -> list[Bou
     return [bound] if least or most is not None else []
 
 
-def _whole(schema: Raw) -> Check:
+def _whole(schema: Raw) -> Leaf:
     least, most = schema.get("minimum"), schema.get("maximum")
     bits = _BITS.get(schema.get("format", ""), 63)
 
-    def check(value: Any, path: Path, found: list[Finding]) -> None:
+    def leaf(value: Any) -> Messages:
         if not _is_whole(value):
-            found.append((path, f"must be a whole number, not {_short(value)}"))
-        elif least is not None and value < least:
-            found.append((path, f"must be at least {least}, not {value}"))
-        elif most is not None and value > most:
-            found.append((path, f"must be at most {most}, not {value}"))
-        elif not -(1 << bits) <= value < 1 << bits:
-            found.append((path, f"must fit into {bits + 1} bits, which {_short(value)} does not"))
+            return (f"must be a whole number, not {_short(value)}",)
+        if least is not None and value < least:
+            return (f"must be at least {least}, not {value}",)
+        if most is not None and value > most:
+            return (f"must be at most {most}, not {value}",)
+        if not -(1 << bits) <= value < 1 << bits:
+            return (f"must fit into {bits + 1} bits, which {_short(value)} does not",)
+        return ()
 
-    return check
+    return leaf
 
 
 def _is_whole(value: Any) -> bool:
@@ -149,28 +164,23 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int or (type(value) is float and value.is_integer())
 
 
-def _flag(_schema: Raw) -> Check:
-    def check(value: Any, path: Path, found: list[Finding]) -> None:
-        if not isinstance(value, bool):
-            found.append((path, f"must be true or false, not {_short(value)}"))
-
-    return check
+def _flag(_schema: Raw) -> Leaf:
+    return lambda value: () if isinstance(value, bool) else (f"must be true or false, not {_short(value)}",)
 
 
-def _number_or_text(schema: Raw) -> Check:
+def _number_or_text(schema: Raw) -> Leaf:
     refusals = _refusals(schema)
 
-    def check(value: Any, path: Path, found: list[Finding]) -> None:
+    def leaf(value: Any) -> Messages:
         if isinstance(value, str):
-            found += [(path, message) for message in refusals(value)]
-        elif not _is_whole(value):
-            found.append((path, f"must be a whole number or a string, not {_short(value)}"))
+            return refusals(value)
+        return () if _is_whole(value) else (f"must be a whole number or a string, not {_short(value)}",)
 
-    return check
+    return leaf
 
 
 def _list(schema: Raw) -> Check:
-    item = compile_schema(schema["items"])
+    leaf, item = _leaf(schema["items"]), compile_schema(schema["items"])
     bounds = _length(schema, "minItems", "maxItems", "items")
     kind = schema.get("x-kubernetes-list-type", "atomic")
     keys = schema.get("x-kubernetes-list-map-keys", ())
@@ -184,7 +194,10 @@ def _list(schema: Raw) -> Check:
             if message:
                 found.append((path, message))
         for index, entry in enumerate(value):
-            item(entry, (*path, index), found)
+            if leaf is None:
+                item(entry, (*path, index), found)
+            elif refused := leaf(entry):
+                found += [((*path, index), message) for message in refused]
         if kind != "atomic" and len(value) > 1:
             _distinct(value, keys, path, found)
 
@@ -204,6 +217,7 @@ def _distinct(items: list[Any], keys: Sequence[str], path: Path, found: list[Fin
 def _object(schema: Raw) -> Check:
     properties: Raw = schema.get("properties", {})
     fields = {name: compile_schema(child) for name, child in properties.items()}
+    leaves = {name: leaf for name, child in properties.items() if (leaf := _leaf(child))}
     about = {"description": schema.get("description", "")}
     further = compile_schema(about | schema["additionalProperties"]) if "additionalProperties" in schema else None
     required = tuple(schema.get("required", ()))
@@ -215,6 +229,11 @@ def _object(schema: Raw) -> Check:
             return
         for name, item in value.items():
             if item is None:
+                continue
+            leaf = leaves.get(name)
+            if leaf is not None:
+                if refused := leaf(item):
+                    found += [((*path, name), message) for message in refused]
                 continue
             field = fields.get(name, further)
             if field is not None:
@@ -249,11 +268,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-_COMPILERS: Final[Mapping[str, Callable[[Raw], Check]]] = {
+_LEAVES: Final[Mapping[str, Callable[[Raw], Leaf]]] = {
     "string": _text,
     "integer": _whole,
     "boolean": _flag,
-    "array": _list,
-    "object": _object,
     "": _number_or_text,
 }
+_CONTAINERS: Final[Mapping[str, Callable[[Raw], Check]]] = {"array": _list, "object": _object}
