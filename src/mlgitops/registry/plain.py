@@ -15,8 +15,9 @@ from typing import Any, Final
 from mlgitops.registry import scalars
 
 # A word and a text of an unquoted value. What has a meaning of its own in YAML is not in them.
-_WORD: Final = r"(?:[\w./+@=,()%~-]|:(?=[\w/]))"
-_UNQUOTED: Final = rf"(?:[\w./+]|-(?=[\w.])){_WORD}*(?: {_WORD}+)*"
+# What was taken is not given back: nothing that may follow could be in it.
+_WORD: Final = r"(?:[\w./+@=,()%~-]++|:(?=[\w/]))"
+_UNQUOTED: Final = rf"(?:[\w./+]|-(?=[\w.])){_WORD}*+(?: {_WORD}++)*+"
 _QUOTED: Final = r""""[ !#-\[\]-~À-ÿ]*"|'[ -&(-~À-ÿ]*'"""
 _ENTRY: Final = rf"(?:[\w./+]|-(?=[\w.]))[\w./+-]*|{_QUOTED}"
 _FLOW: Final = rf"\[(?:(?:{_ENTRY})(?:, ?(?:{_ENTRY}))*)?\]|\{{\}}"
