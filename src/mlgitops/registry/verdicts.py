@@ -48,7 +48,7 @@ def examine(root: Path, base: str = "") -> Verdict:
     return found
 
 
-# What these two need takes longer to import than to look a verdict up.
+# What these need takes longer to import than to look a verdict up.
 def _resolved(root: Path, base: str) -> str:
     from mlgitops.git import Repository
 
@@ -56,6 +56,13 @@ def _resolved(root: Path, base: str) -> str:
 
 
 def _judge(root: Path, commit: str) -> Verdict:
+    from mlgitops.registry.reading import no_collector
+
+    with no_collector():
+        return _judged(root, commit)
+
+
+def _judged(root: Path, commit: str) -> Verdict:
     from mlgitops.git import Repository
     from mlgitops.registry import rules
     from mlgitops.registry.tree import load, read
