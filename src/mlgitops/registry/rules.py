@@ -28,7 +28,7 @@ from mlgitops.api.capabilities import Ask, asked
 from mlgitops.api.pods import Resources
 from mlgitops.api.unsupported import unsupported
 from mlgitops.errors import InputError, Problem
-from mlgitops.registry import layout, resources, schema
+from mlgitops.registry import children, layout, resources, schema
 from mlgitops.registry.documents import Path
 from mlgitops.registry.removals import removals
 from mlgitops.registry.structure import Raw
@@ -213,6 +213,8 @@ def _deployment(entry: Entry, deployment: ModelDeployment, tree: Tree) -> Iterat
     if spec.version:
         yield from _known_version(entry, model, spec.version, tree)
     yield from _resources(entry, spec.resources, ("spec", "resources"))
+    for path, message in children.impossible(entry.document.raw["spec"]):
+        yield entry.document.problem(("spec", *path), message)
     yield from _supported(entry, deployment)
     stage = tree.stage(model, spec.stage) if spec.stage else None
     version = tree.version(model, spec.version or (stage.spec.version if stage else ""))
