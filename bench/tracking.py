@@ -154,6 +154,7 @@ METRICS = (
         goal="<=5",
         rounds=(9, 5),
     ),
+    Metric("run_start_cpu_ms", "ms", "lower", partial(_probe, "ours", "run_start_cpu_ms"), rounds=(9, 5)),
     Metric(
         "log_metric_p50_us",
         "us",

@@ -7,9 +7,14 @@
         mlgitops.log_metric("accuracy", 0.97)
         mlgitops.log_model(model, name="iris", input_example=X[:3])
 
-Importing this module loads nothing else: each name is fetched from its room when it is
-first used, so that the import costs a training script next to nothing.
+Importing this module loads what writes a run, because the start of a run shall wait for no import: a few
+modules of ours, and of the standard library what any script has. Every other name is fetched from its room
+when it is first used.
 """
+
+from importlib import import_module as _import_module
+
+from mlgitops.tracking import shorthand as _shorthand  # noqa: F401 - the way to all that writes a run
 
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
@@ -83,9 +88,7 @@ def __getattr__(name: str) -> object:
 
         value: object = version("mlgitops")
     elif name in _HOMES:
-        from importlib import import_module
-
-        value = getattr(import_module(_HOMES[name]), name)
+        value = getattr(_import_module(_HOMES[name]), name)
     else:
         raise AttributeError(f"module 'mlgitops' has no attribute {name!r}")
     globals()[name] = value  # the next use finds it without coming here

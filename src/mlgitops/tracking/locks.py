@@ -13,6 +13,13 @@ import os
 import weakref
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    HAS_LOCKS = False
+else:
+    HAS_LOCKS = True
+
 
 class Held:
     """A descriptor that this process keeps open and locked; -1 when there is none."""
@@ -44,9 +51,7 @@ def take(descriptor: int) -> bool:
 
     Without locks (Windows, some network file systems) everybody gets it; readers go by the file's time.
     """
-    try:
-        import fcntl
-    except ImportError:
+    if not HAS_LOCKS:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,9 +90,7 @@ def is_locked(path: Path) -> bool:
 
 def is_held(descriptor: int) -> bool:
     """Say whether another opening of a file that is open here holds its lock."""
-    try:
-        import fcntl
-    except ImportError:
+    if not HAS_LOCKS:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

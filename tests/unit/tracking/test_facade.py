@@ -13,9 +13,22 @@ def in_a_new_process(source: str) -> str:
     return done.stdout.strip()
 
 
-def test_importing_loads_no_other_module() -> None:
-    source = "import sys; before = set(sys.modules); import mlgitops; print(sorted(set(sys.modules) - before))"
-    assert in_a_new_process(source) == "['mlgitops']"
+def test_importing_loads_what_writes_a_run_and_no_other_room() -> None:
+    source = "import sys, mlgitops; print(*sorted({name.split('.')[1] for name in sys.modules if '.' in name and "
+    source += "name.startswith('mlgitops.')}))"
+    assert in_a_new_process(source) == "tracking"
+
+
+def test_starting_a_run_and_logging_imports_nothing() -> None:
+    source = (
+        "import os, sys, tempfile; os.environ['MLGITOPS_DIR'] = tempfile.mkdtemp()\n"
+        "import mlgitops\n"
+        "before = set(sys.modules)\n"
+        "run = mlgitops.start_run()\n"
+        "mlgitops.log_metric('loss', 1.0)\n"
+        "print(sorted(set(sys.modules) - before))\n"
+    )
+    assert in_a_new_process(source) == "[]"
 
 
 def test_starting_a_run_loads_the_standard_library_only() -> None:
