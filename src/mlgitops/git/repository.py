@@ -220,10 +220,6 @@ class Repository:
         output = self._run("merge-base", self.resolve(one), self.resolve(other))
         return output.text if output.status == 0 else None
 
-    def is_ancestor(self, older: str, newer: str) -> bool:
-        """Return whether a commit is the other one or one of its ancestors."""
-        return self._run("merge-base", "--is-ancestor", self.resolve(older), self.resolve(newer)).status == 0
-
     @property
     def is_shallow(self) -> bool:
         """Whether the history that is here ends before its beginning."""
