@@ -185,10 +185,7 @@ def _run_ids(root: Path) -> list[str]:
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = f"{folder}/{name}"  # two files of every run: building paths would take longer than reading them
     try:
-        with os.fdopen(open_plain(path), "rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > LARGEST_RUN:
-                raise InputError(f"{path} is larger than {LARGEST_RUN} bytes; it is not ours")
-            raw = json.loads(file.read())
+        raw = json.loads(_content(path))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError) and error.errno in _NO_FILE:
             raise NotFoundError(f"{folder} is not a run record: it has no {name}") from error
@@ -198,6 +195,18 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     if raw.get("format") != places.FORMAT:
         raise InputError(f"{path} is of format {raw.get('format')!r}, known is {places.FORMAT}; update mlgitops")
     return raw
+
+
+def _content(path: str) -> bytes:
+    # Without a file object, which would take longer than the reading.
+    descriptor = open_plain(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > LARGEST_RUN:
+            raise InputError(f"{path} is larger than {LARGEST_RUN} bytes; it is not ours")
+        return b"".join(iter(lambda: os.read(descriptor, size + 1), b""))
+    finally:
+        os.close(descriptor)
 
 
 def _read_capture(folder: Path) -> tuple[Mapping[str, Any] | None, str]:

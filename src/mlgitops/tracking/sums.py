@@ -17,6 +17,7 @@ from mlgitops.tracking.points import Summing, lines, to_number, to_point, writer
 from mlgitops.tracking.shapes import Dataset, LoggedModel, Media, MetricSummary, Scalar
 from mlgitops.tracking.writer import MEMBER
 
+_SCALARS = (str, int, float, bool, type(None))  # a tuple, since a union would be made anew for each of a million values
 MOST_SERIES = 100_000  # that are summed up; a run may have points of more
 
 
@@ -180,7 +181,7 @@ def _summary(raw: Mapping[str, Any]) -> MetricSummary | None:
 
 
 def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+    return isinstance(value, _SCALARS)
 
 
 def _pairs(raw: object) -> list[tuple[str, Any]]:

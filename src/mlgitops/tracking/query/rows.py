@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlgitops.tracking.query.parser import milliseconds
-from mlgitops.tracking.query.values import duration, number_of, text_of
+from mlgitops.tracking.query.values import between, number_of, text_of
 from mlgitops.tracking.records import (
     Dataset,
     Environment,
@@ -180,13 +180,14 @@ def summary(
 def columns(record: RunRecord) -> list[str | float | None]:
     """Return what the table of runs holds of a record, in order of ``COLUMNS``; empty text is missing."""
     source = record.source
+    started, finished = milliseconds(record.started_at), milliseconds(record.finished_at or "")
     return [
         text_of(record.name) or None,
         text_of(record.experiment) or None,
         text_of(record.status),
-        milliseconds(record.started_at),
-        milliseconds(record.finished_at or ""),
-        duration(record),
+        started,
+        finished,
+        between(started, finished),
         (text_of(source.repository) or None) if source else None,
         (text_of(source.commit) or None) if source else None,
         str(source.dirty) if source else None,

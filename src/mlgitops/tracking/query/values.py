@@ -32,7 +32,11 @@ def value_of(record: RunRecord, field: Field) -> Scalar:
 
 def duration(record: RunRecord) -> float | None:
     """Return how long a run took in seconds, None when it did not end."""
-    started, finished = milliseconds(record.started_at), milliseconds(record.finished_at or "")
+    return between(milliseconds(record.started_at), milliseconds(record.finished_at or ""))
+
+
+def between(started: float | None, finished: float | None) -> float | None:
+    """Return the seconds between two times in milliseconds, None when one is missing."""
     return (finished - started) / 1000 if started is not None and finished is not None else None
 
 
