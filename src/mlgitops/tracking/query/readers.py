@@ -11,7 +11,6 @@ import gc
 import json
 import marshal
 import os
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -55,6 +54,8 @@ class _Reader:
     """One process."""
 
     def __init__(self, runs: Path) -> None:
+        import subprocess  # most searches start no process
+
         # -P: modules of the working folder must not stand in for ours.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "mlgitops.tracking.query.readers", str(runs.absolute())],
