@@ -19,14 +19,14 @@ ROWS = np.random.default_rng(0).normal(size=(96, 3)).astype("float32")
 LABELS = (ROWS.sum(axis=1) > 0).astype("int32")
 
 
-def train(**options: Any) -> tuple[list[np.ndarray], dict[str, list[float]]]:
+def train(epochs: int = 3, **options: Any) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dropout(0.2), keras.layers.Dense(2)]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    history = model.fit(ROWS, LABELS, epochs=3, batch_size=16, validation_split=0.25, verbose=0, **options)
+    history = model.fit(ROWS, LABELS, epochs=epochs, batch_size=16, validation_split=0.25, verbose=0, **options)
     return model.get_weights(), history.history
 
 
@@ -39,11 +39,29 @@ def test_keras_learns_the_same_weights_and_logs_each_epoch(only_run: Callable[[]
     assert again == history
     assert len(callbacks) == 1
     record = only_run()
+    assert (record.params["patience"], record.params["monitor"]) == (5, "val_loss")
+    assert "stopped_epoch" not in record.metrics
+    assert record.params["opt_learning_rate"] == pytest.approx(0.1)
     assert {"epochs": 3, "batch_size": 16, "shuffle": True, "optimizer_name": "SGD"}.items() <= record.params.items()
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert (record.metrics[name].count, record.metrics[name].last) == (3, history[name][-1])
     assert record.datasets[0].rows == 96
     assert "Dense" in (record.folder / "artifacts" / "model_summary.txt").read_text()
+
+
+def test_an_early_stop_tells_where_it_was_and_what_it_went_back_to(only_run: Callable[[], Record]) -> None:
+    def stopping() -> keras.callbacks.EarlyStopping:
+        return keras.callbacks.EarlyStopping("val_loss", min_delta=10.0, patience=2, restore_best_weights=True)
+
+    weights, history = train(epochs=9, callbacks=[stopping()])
+    mlgitops.autolog()
+    same, again = train(epochs=9, callbacks=[stopping()])
+    assert all(np.array_equal(one, other) for one, other in zip(weights, same, strict=True))
+    assert again == history
+    metrics = only_run().metrics
+    stopped, restored = int(metrics["stopped_epoch"].last), int(metrics["restored_epoch"].last)
+    assert (stopped, restored) == (2, 0)
+    assert (metrics["loss"].step, metrics["loss"].last) == (stopped + 1, history["loss"][restored])
 
 
 def test_an_error_of_a_fit_ends_its_run_as_failed(root: Any) -> None:

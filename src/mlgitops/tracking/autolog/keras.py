@@ -18,6 +18,7 @@ from mlgitops.tracking.run import Run
 _NOT_PARAMS = frozenset(
     ("self", "x", "y", "callbacks", "validation_data", "verbose", "sample_weight", "validation_sample_weight")
 )
+_STOPPING = ("monitor", "min_delta", "patience", "baseline", "restore_best_weights")
 
 
 def install(module: ModuleType, patches: Patches) -> None:
@@ -37,7 +38,7 @@ def callback(run: Run) -> Any:
             """Log the optimizer with its defaults."""
             del logs
             optimizer = self.model.optimizer
-            run.log_params({f"optimizer_{name}": value for name, value in optimizer.get_config().items()})
+            run.log_params({f"opt_{name}": value for name, value in optimizer.get_config().items()})
             run.log_param("optimizer_name", type(optimizer).__name__)  # its own is numbered, as "sgd_1"
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -64,17 +65,29 @@ class Fitting(Observer):
         self.log_data = data.Pending(fit, {"y": arguments.get("y"), "X": arguments.get("x")})
         fit.call.put("callbacks", lambda given: _with(given, callback(fit.run)))
 
-    def after(self, fit: Fit, result: Any) -> None:
+    def after(self, fit: Fit, history: Any) -> None:
         """Log the layers, which may have been built by the fit, and where it stopped."""
-        del result
         lines: list[str] = []
         model = fit.call.args[0]
         model.summary(print_fn=lambda line, **_: lines.append(line))
         fit.run.log_text("\n".join(lines), "model_summary.txt")
         for one in fit.call.arguments()["callbacks"]:
-            if getattr(one, "stopped_epoch", 0):
-                fit.run.log_metric("stopped_epoch", one.stopped_epoch)
+            if hasattr(one, "stopped_epoch"):
+                _log_stop(fit.run, one, history)
         self.log_data.after(fit)
+
+
+def _log_stop(run: Run, stopping: Any, history: Any) -> None:
+    """Log how an early stop was set; where it came, and what was measured at the epoch that it went back to."""
+    run.log_params({name: getattr(stopping, name) for name in _STOPPING})
+    if not stopping.stopped_epoch:
+        return
+    run.log_metric("stopped_epoch", stopping.stopped_epoch)
+    if stopping.restore_best_weights and stopping.best_epoch in history.epoch:
+        run.log_metric("restored_epoch", stopping.best_epoch)
+        place = history.epoch.index(stopping.best_epoch)
+        restored = {name: float(values[place]) for name, values in history.history.items() if len(values) > place}
+        run.log_metrics(restored, stopping.stopped_epoch + 1)
 
 
 def _with(given: Any, added: Any) -> Any:
