@@ -26,8 +26,12 @@ def impossible(value: Any, path: Path = ()) -> Iterator[Finding]:
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         place = (*path, key)
+        if item is None:
+            continue
         if key in _LABELS and isinstance(item, Mapping):
             yield from _labels(item, place)
+        elif key == "parentRefs" and isinstance(item, list):
+            yield from _gateways(item, place)
         elif key == "ipBlock" and isinstance(item, Mapping):
             yield from _addresses(item, place)
         elif key in ("value", "averageValue") and path[-3:-2] == ("metrics",) and not quantity(item):
@@ -50,19 +54,31 @@ def _is_label(name: str) -> bool:
     return found is not None and (prefix is None or (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix) is not None))
 
 
+def _gateways(parents: list[Any], path: Path) -> Iterator[Finding]:
+    """Yield a Gateway that stands twice, unless each time with another listener."""
+    seen: dict[tuple[Any, Any], list[Any]] = {}
+    for number, parent in enumerate(parents):
+        listeners = seen.setdefault((parent["name"], parent.get("namespace")), [])
+        listener = parent.get("sectionName")
+        if listeners and (listener is None or None in listeners or listener in listeners):
+            yield (*path, number), "names a Gateway again; give each its own sectionName, or remove one"
+        listeners.append(listener)
+
+
 def _addresses(block: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     whole = _network(block["cidr"])
     if whole is None:
-        yield (*path, "cidr"), f"{block['cidr']} is no block of addresses, such as 10.0.0.0/8 or 2001:db8::/32"
+        example = "such as 10.0.0.0/8 or 2001:db8::/32, with nothing after its prefix"
+        yield (*path, "cidr"), f"{block['cidr']} is no block of addresses, {example}"
         return
     for number, text in enumerate(block.get("except") or ()):
         part = _network(text)
         if part is None or part.version != whole.version or not part.subnet_of(whole) or part == whole:  # type: ignore[arg-type]
-            yield (*path, "except", number), f"{text} must lie within {block['cidr']} and be smaller"
+            yield (*path, "except", number), f"{text} must be a block of addresses within {block['cidr']} and smaller"
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(text)
     except ValueError:
         return None
