@@ -25,7 +25,7 @@ ENDING = """
   export PATH={programs}:$PATH KUBECONFIG={kubeconfig}
   mlgitops local kubectl --kubeconfig {kubeconfig} -- get modeldeployments,modelstages,pods --namespace {namespace}
   mlgitops local kubectl --kubeconfig {kubeconfig} -- describe modeldeployment/{deployment} --namespace {namespace}
-  cd {registry} && git log --oneline && mlgitops pr list --all
+  cd {registry} && git pull --quiet origin main && git log --oneline && mlgitops pr list --all
 """
 
 
@@ -50,6 +50,7 @@ def run(console: Console, *, once: bool) -> dict[str, Any]:
         _sum_up(console, result)
         if error is None and not once:
             _stay(console, world)
+            console.print("\ntaking the cluster down", highlight=False)
     finally:
         if world.cluster is not None:
             world.cluster.down()

@@ -81,7 +81,9 @@ async def agree(context: Context, source: api.RegistrySource, found: Checkout) -
         for victim in reversed(pruning.victims):
             await context.delete(victim)
     tag = f"{found.head.tag}, " if found.head.tag else ""
-    return Verdict("Applied", f"{len(wanted)} of {len(found.objects)} objects of {tag}{found.commit}")
+    unused = len(found.objects) - len(wanted)
+    rest = f"; {unused} more are in git, which no deployment uses" if unused else ""
+    return Verdict("Applied", f"{tag}{found.commit}: {len(wanted)} objects applied{rest}")
 
 
 async def _apply(context: Context, wanted: Mapping[Name, Raw]) -> list[kube.KubeError]:

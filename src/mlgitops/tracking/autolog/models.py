@@ -12,8 +12,8 @@ from mlgitops.tracking.autolog.fits import Fit
 
 # Guesses of what saving takes. skops writes a node for each object, which costs more than bytes do.
 _ALWAYS = 0.04  # seconds
-_SMALL = 0.1  # seconds; a model that takes less is saved even where a busy machine has used up the time
-_OBJECT_BYTES_PER_SECOND = {"skops": 33e3}  # bytes of pickle that are no array
+_SMALL = 0.2  # seconds; a model that takes less is saved even where a busy machine has used up the time
+_OBJECT_BYTES_PER_SECOND = {"skops": 50e3}  # bytes of pickle that are no array
 _BYTES_PER_SECOND = 60e6
 
 
@@ -61,8 +61,8 @@ def log(fit: Fit, twin: Twin, example: Any) -> None:
         if fit.options.log_models is None and seconds > max(fit.budget.left, _SMALL):
             _leave_out(
                 fit,
-                f"saving it takes about {seconds:.1f} s, which is more than 2 % of the fit; "
-                "mlgitops.log_model or autolog(log_models=True) saves it",
+                f"saving it takes about {seconds:.1f} s, which is more than {_SMALL} s and 2 % of the fit; "
+                "call mlgitops.log_model, or autolog(log_models=True), to have it all the same",
             )
             return
         fit.run.log_model(twin.model, name="model", input_example=example)
@@ -72,4 +72,5 @@ def log(fit: Fit, twin: Twin, example: Any) -> None:
 
 def _leave_out(fit: Fit, reason: str) -> None:
     fit.note("model", f"left out: {reason}")
-    print(f"mlgitops: run {fit.run.id} has no model: {reason[:300]!a}", file=sys.stderr)
+    told = "".join(character if character.isprintable() else "?" for character in reason[:300])
+    print(f"mlgitops: run {fit.run.id} has no model: {told}", file=sys.stderr)

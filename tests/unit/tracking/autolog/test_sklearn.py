@@ -182,10 +182,10 @@ def test_a_model_that_takes_too_long_to_save_is_left_out_and_told(
     monkeypatch.setattr(budget, "LEAST", 0.0)
     monkeypatch.setattr(budget, "SHARE", 0.0)
     mlgitops.autolog("sklearn")
-    RandomForestClassifier(20).fit(X, Y)
+    RandomForestClassifier(100).fit(X, Y)
     record = only(runs)
     assert record.models == ()
-    assert record.tags["autolog.model"].startswith("left out: saving it takes about 0.2 s")
+    assert record.tags["autolog.model"].startswith("left out: saving it takes about 0.")
     assert f"run {record.id} has no model" in capfd.readouterr().err
 
 
