@@ -5,33 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from mlgitops.bot.inert import plain
+from mlgitops.cli import lines
 
 if TYPE_CHECKING:
     from mlgitops.statistics import Interval
     from mlgitops.tracking.query.groups import Group, Grouping
 
 _LONGEST = 60  # characters of a cell
-_NARROWEST = 8  # columns, that a column keeps where the terminal is narrow
-_PIPED_WIDTH = 240  # columns, where no terminal says how many it has
+_NARROWEST = 8  # columns, that the only column beside the first keeps where the terminal is narrow
 
 
 def show(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below headings; the first column is never cut."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print rows below headings, whole; columns that a terminal has no room for are named instead."""
+    width = lines.room()
+    put, left_out = within(headings, rows, width)
+    lines.put(put)
+    if left_out:
+        named = ", ".join(plain(heading, _LONGEST) for heading in left_out)
+        typer.echo(f"no room in {width} columns for: {named}; see them with --output json or | less -S", err=True)
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPED_WIDTH)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(headings):
-        narrowest = _NARROWEST if place else max(len(row[0]) for row in rows) if rows else None
-        table.add_column(Text(plain(heading, _LONGEST)), no_wrap=True, overflow="ellipsis", min_width=narrowest)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+
+def within(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
+) -> tuple[list[str], Sequence[str]]:
+    """Return a table's lines for so many columns, and the headings that found no room; without a width all do."""
+    inert = [plain(heading, _LONGEST) for heading in headings]
+    count = len(inert) if width is None else lines.fitting(inert, rows, width)
+    found = lines.laid_out(inert[:count], [row[:count] for row in rows], width, {1: _NARROWEST} if count > 1 else {})
+    return found, headings[count:]
 
 
 def shown(value: object) -> str:

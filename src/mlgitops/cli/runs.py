@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-_WIDTHS = {"RUN": 26, "STARTED": 16, "STATUS": 9, "NAME": 12}  # columns that no table takes away
-_PIPED_WIDTH = 240  # columns, where no terminal says how many it has
+_HEADINGS = ("RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS", "METRICS")
+# Which gives way first where a line is too long, and what it keeps: an id that is cut cannot be copied, and
+# metrics are seen in full with a run's own page.
+_YIELDING = {6: 0, 4: 12, 5: 8, 1: 10}
 
 
 @app.command(epilog="Examples: mlgitops runs · mlgitops runs 01K --output json")
@@ -79,21 +81,22 @@ def to_json(record: RunRecord) -> dict[str, Any]:
 
 def print_table(records: tuple[RunRecord, ...]) -> None:
     """Print runs a line each, what a record says being text and nothing else."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from mlgitops.bot.inert import plain
+    from mlgitops.cli import lines
+
+    lines.put(table(records, lines.room()))
+    for record in records:
+        for problem in record.problems:
+            typer.echo(f"{plain(record.id)}: {plain(problem)}", err=True)
+
+
+def table(records: tuple[RunRecord, ...], width: int | None) -> list[str]:
+    """Return the lines of runs, headings first, for a terminal of so many columns; None cuts nothing."""
+    from mlgitops.bot.inert import plain
+    from mlgitops.cli import lines
     from mlgitops.cli.run_page import code
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPED_WIDTH)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS"):
-        # Metrics give way: an id that is cut cannot be copied.
-        table.add_column(heading, no_wrap=True, min_width=_WIDTHS.get(heading))
-    table.add_column("METRICS", no_wrap=True, overflow="ellipsis", ratio=1)
+    rows = []
     for record in records:
         metrics = [f"{plain(name, 40)}={summary.last:.6g}" for name, summary in sorted(record.metrics.items())]
         cells = (
@@ -103,11 +106,6 @@ def print_table(records: tuple[RunRecord, ...]) -> None:
             code(record),
             f"{record.experiment[:30]}/{record.name[:30]}",
             " ".join(model.name for model in record.models) or "-",
-            " ".join(metrics) or "-",
         )
-        # Text and not str: what a record says is never read as rich's markup.
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    console.print(table)
-    for record in records:
-        for problem in record.problems:
-            typer.echo(f"{plain(record.id)}: {plain(problem)}", err=True)
+        rows.append((*map(plain, cells), " ".join(metrics) or "-"))
+    return lines.laid_out(_HEADINGS, rows, width, _YIELDING)

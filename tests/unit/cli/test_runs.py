@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mlgitops
+from mlgitops import tracking
 from mlgitops.artifacts import open_store
 from mlgitops.cli import push, runs
 from mlgitops.errors import InputError, NotFoundError
@@ -32,6 +33,25 @@ def test_the_table_shows_the_newest_run_first() -> None:
     assert "iris/second" in lines[1]
     assert "accuracy=0.25" in lines[1]
     assert "finished" in lines[1]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_narrow_terminal_metrics_give_way_and_nothing_else_is_lost(width: int, root: Path) -> None:
+    run = a_run("first", **{f"metric_{number}": 0.5 for number in range(20)})
+    heading, line = runs.table(tracking.list_runs(root), width)
+    assert heading.split()[:6] == ["RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS"]
+    assert ("METRICS" in heading) is (width == 120)
+    assert {run, "finished", "iris/first", "-"} < set(line.split())
+    assert max(map(len, (heading, line))) <= width
+
+
+def test_a_program_that_reads_the_table_gets_it_whole_and_without_blanks_at_the_end() -> None:
+    a_run("first", **{f"metric_{number}": 0.5 for number in range(40)})
+    a_run("second")
+    lines = CliRunner().invoke(runs.app, [], catch_exceptions=False).stdout.splitlines()
+    assert "metric_9=0.5" in lines[2]
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert len(lines[0]) < 120
 
 
 def test_json_is_complete_and_is_json_even_with_nan() -> None:

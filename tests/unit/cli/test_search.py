@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mlgitops
-from mlgitops.cli import search
+from mlgitops.cli import grid, search
 from mlgitops.errors import InputError
 
 
@@ -70,6 +70,17 @@ def test_groups_show_means_with_their_margins() -> None:
     assert json.loads(done.stdout)[0]["metrics"] == {
         "metrics.loss": {"mean": 0.9, "low": None, "high": None, "count": 1}
     }
+
+
+def test_a_terminal_shows_the_columns_that_it_has_room_for_whole_and_names_the_others() -> None:
+    headings = ["experiment", "runs", *(f"metrics.a_long_name_{number}" for number in range(8))]
+    row = ["default", "3", *["0.123456 ± 0.0012"] * 8]
+    lines, left_out = grid.within(headings, [row], 80)
+    assert lines[0].split() == headings[:4]
+    assert left_out == headings[4:]
+    assert grid.within(headings, [row], None)[0][0].split() == headings
+    (heading, line), left_out = grid.within(["id", "tags.note"], [["0" * 26, "x" * 60]], 80)
+    assert (heading.split(), len(line), line[-1], left_out) == (["id", "tags.note"], 80, "…", [])
 
 
 def test_columns_of_groups_are_refused() -> None:
