@@ -33,8 +33,6 @@ BOUNDS = (
     ("minimum", "at least {}"),
     ("maximum", "at most {}"),
 )
-# The root's own options, which typer repeats at every verb.
-COMPLETION = ("install_completion", "show_completion")
 _EXAMPLE = re.compile(r"^\s*Examples?:\s*", re.MULTILINE)
 
 
@@ -192,7 +190,7 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
 
 def _command(path: Sequence[str], command: Any) -> list[str]:
     arguments = [found for found in command.params if found.param_type_name == "argument"]
-    options = [f for f in command.params if f.param_type_name == "option" and f.name not in COMPLETION]
+    options = [found for found in command.params if found.param_type_name == "option"]
     usage = " ".join([*path, *(["[OPTIONS]"] if options else []), *map(_argument, arguments)])
     text, examples = _split_help(command)
     lines = ["", f"## {' '.join(path)}", "", "```", usage, "```", "", text]

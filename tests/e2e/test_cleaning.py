@@ -217,7 +217,7 @@ def test_archiving_is_a_pull_request_that_changes_the_lifecycle_only(world: Worl
     )
     context = world.context()
     with pytest.raises(InputError, match=r"iris:1 is named by iris@staging; let these name another version first"):
-        archive(context, "iris", "1")
+        archive(context, "iris", "1", reason="old")
     done = archive(context, "iris", "2", reason="labels: leaked")
     assert archive(context, "iris", "2", reason="labels: leaked") == done
     tree = registry.load((context.repository, done.pull.head))
@@ -230,4 +230,4 @@ def test_archiving_is_a_pull_request_that_changes_the_lifecycle_only(world: Worl
     assert [line for line in changed.splitlines() if line.startswith("-") and not line.startswith("---")] == []
     world.commit({layout.version("iris", 2): context.repository.tree(done.pull.head)[layout.version("iris", 2)]})
     with pytest.raises(InputError, match="archived already"):
-        archive(world.context(), "iris", "2")
+        archive(world.context(), "iris", "2", reason="old")

@@ -24,13 +24,15 @@ class Archived:
     pull: Pull
 
 
-def archive(context: Context, model: str, version: str, *, reason: str | None = None) -> Archived:
+def archive(context: Context, model: str, version: str, *, reason: str) -> Archived:
     """Open the pull request that sets a version's lifecycle to Archived: it stays, and no stage may name it again.
 
     Raises:
         NotFoundError: model or version do not exist.
-        InputError: it is archived already, or stages or deployments name it; the message lists them.
+        InputError: the reason is empty, it is archived already, or stages or deployments name it, which are listed.
     """
+    if not reason.strip():
+        raise InputError("a version is archived for a reason; say why, such as: trained on leaked labels")
     found = find.version(context.tree, model, version)
     if found.spec.lifecycle.state == "Archived":
         raise InputError(f"{model}:{version} is archived already")
@@ -44,7 +46,8 @@ def archive(context: Context, model: str, version: str, *, reason: str | None = 
     commit = context.repository.commit(context.base, {path: data}, f"{title}\n")
     body = [
         f"{code(f'{model}:{version}')}: lifecycle {code(found.spec.lifecycle.state)} → {code('Archived')}",
-        *(["", f"Reason: {code(reason)}"] if reason else []),
+        "",
+        f"Reason: {code(reason)}",
         "",
         f"No stage names it. Its file and its artifact {code(found.spec.artifact.digest)} stay.",
     ]

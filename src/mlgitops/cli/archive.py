@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False)
 @app.command(epilog="Example: mlgitops archive iris:3 --reason 'trained on leaked labels'")
 def archive(
     address: Annotated[str, typer.Argument(metavar="MODEL:VERSION", help="The version.")],
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; it stays in the version.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stays in the version.", show_default=False)],
     output: OutputOption = Output.table,
 ) -> None:
     """Open the pull request that archives a version: its file stays, and no stage may name it again."""

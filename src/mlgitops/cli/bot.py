@@ -50,7 +50,7 @@ def inbox(output: OutputOption = Output.table) -> None:
 def evaluate(output: OutputOption = Output.table) -> None:
     """Evaluate what the gates of the next promotions wait for; exit 1 when one of them could not be.
 
-    Where data sets lie stands under [datasets] in mlgitops.toml. With nothing owed it does nothing.
+    Where data sets lie stands in mlgitops.toml, in its table datasets. With nothing owed it does nothing.
 
     Example: mlgitops bot evaluate
     """

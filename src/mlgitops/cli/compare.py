@@ -9,7 +9,7 @@ import typer
 
 from mlgitops.cli.output import Output, OutputOption
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _MOST_CURVES = 12  # that nobody asked for by name
 _PIPED_WIDTH = 120  # columns, where no terminal says how many it has

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlgitops.bot.named import Named
     from mlgitops.bot.sweeping import Sweep
 
-app = typer.Typer(no_args_is_help=True, help="Clean up what nothing names; shows the plan first.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Clean up what nothing names; shows the plan first.")
 
 _MOST = 50  # lines of a plan
 Yes = Annotated[bool, typer.Option("--yes", help="Remove what the plan shows; else nothing is removed.")]

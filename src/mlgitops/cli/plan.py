@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlgitops.plan import Plan
     from mlgitops.registry import Tree
 
-app = typer.Typer(help="Show what a merge would do.")
+app = typer.Typer(add_completion=False, help="Show what a merge would do.")
 
 _CHANGES = 2
 _COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "~": typer.colors.YELLOW, "±": typer.colors.MAGENTA}

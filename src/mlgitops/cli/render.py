@@ -11,7 +11,7 @@ import typer
 
 from mlgitops.errors import CheckFailedError, NotFoundError
 
-app = typer.Typer(help="Print the objects of a deployment.")
+app = typer.Typer(add_completion=False, help="Print the objects of a deployment.")
 
 
 class Form(StrEnum):

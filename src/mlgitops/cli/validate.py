@@ -12,7 +12,7 @@ import typer
 from mlgitops.cli.output import Output, OutputOption, inert
 from mlgitops.errors import NotFoundError, Problem
 
-app = typer.Typer(help="Find every mistake in a registry.")
+app = typer.Typer(add_completion=False, help="Find every mistake in a registry.")
 
 _INVALID = 2
 

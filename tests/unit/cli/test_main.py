@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from mlgitops.cli.main import VERBS
+from mlgitops.cli.main import VERBS, app
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +38,36 @@ def test_every_verb_explains_itself_with_an_example(verb: str, tmp_path: Path) -
     done = mlgitops(verb, "--help", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
+
+
+def _commands(command: Any, path: tuple[str, ...] = ("mlgitops",)) -> Iterator[tuple[str, Any]]:
+    yield " ".join(path), command
+    for name in command.list_commands(None) if hasattr(command, "list_commands") else ():
+        yield from _commands(command.get_command(None, name), (*path, name))
+
+
+def test_no_help_says_something_in_brackets_which_a_terminal_would_take_for_a_colour() -> None:
+    said = [
+        (path, text)
+        for path, command in _commands(get_command(app))
+        for text in (command.help, command.epilog, *(getattr(option, "help", "") for option in command.params))
+    ]
+    assert len(said) > 100
+    assert [(path, text) for path, text in said if re.search(r"(?<!\\)\[[a-z#/@][^\[\]]*\]", text or "")] == []
+
+
+def test_only_the_root_offers_to_complete_words() -> None:
+    offers = [path for path, command in _commands(get_command(app)) if "--show-completion" in _options(command)]
+    assert offers == ["mlgitops"]
+
+
+def _options(command: Any) -> set[str]:
+    return {name for option in command.params for name in option.opts}
+
+
+def test_a_version_is_archived_for_a_reason_only(tmp_path: Path) -> None:
+    done = mlgitops("archive", "iris:3", folder=tmp_path)
+    assert (done.returncode, "--reason" in done.stderr) == (2, True)
 
 
 def test_an_unknown_verb_is_a_usage_error(tmp_path: Path) -> None:
