@@ -112,10 +112,12 @@ def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
     repository = Repository.open(folder)
     if repository.root is None:
         raise NotFoundError(f"{folder} is a bare repository; name a pull request with --pr")
-    files, tree = registry.applied_files(repository.root), repository.tree("HEAD", registry.layout.ROOT)
-    committed = tree.contents(filter(registry.layout.is_applied, tree))
-    changes: dict[str, bytes | None] = {path: data for path, data in files.items() if committed.get(path) != data}
-    changes |= {path: None for path in committed if path not in files}
+    place = registry.layout.root_above(folder.resolve())
+    below = registry.below_top(place, repository)
+    files, committed = registry.applied_files(place), registry.committed_files(repository, "HEAD", below)
+    differing: dict[str, bytes | None] = {path: data for path, data in files.items() if committed.get(path) != data}
+    differing |= {path: None for path in committed if path not in files}
+    changes = {f"{below}{path}": data for path, data in differing.items()}
     # A commit that no branch names, because only commits can be merged.
     head = repository.commit("HEAD", changes, "The work tree, for mlgitops plan") if changes else "HEAD"
     try:
@@ -123,17 +125,17 @@ def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
     except NotFoundError:
         # CI's clones have the branch they work on, and of the others what the remote had.
         start = repository.resolve(f"refs/remotes/origin/{base}")
-    return _trees(repository, start, head)
+    return _trees(repository, start, head, below)
 
 
-def _trees(repository: Repository, base: str, head: str) -> tuple[Tree, Tree]:
-    from mlgitops import registry
+def _trees(repository: Repository, base: str, head: str, below: str = "") -> tuple[Tree, Tree]:
+    from mlgitops.registry import committed_files, load_files
 
     if repository.merge_base(base, head) is None:
         shallow = "; this clone is shallow, run: git fetch --unshallow" if repository.is_shallow else ""
         raise NotFoundError(f"{head[:12]} and {base[:12]} have no common commit, so nothing says what changed{shallow}")
     merged = repository.merge(base, head, "Plan")
-    return registry.load((repository, base)), registry.load((repository, merged))
+    return load_files(committed_files(repository, base, below)), load_files(committed_files(repository, merged, below))
 
 
 def _coloured(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mlgitops.cli.output import Output, OutputOption, inert
-from mlgitops.errors import NotFoundError, Problem
+from mlgitops.errors import Problem
 
 app = typer.Typer(add_completion=False, help="Find every mistake in a registry.")
 
@@ -30,9 +30,10 @@ def validate(
     """
     from mlgitops import registry
 
-    root = _root(path.resolve())
+    path = path.resolve()
+    root = registry.layout.root_above(path)
     verdict = registry.examine(root, base)
-    below = path.resolve().relative_to(root).as_posix()
+    below = path.relative_to(root).as_posix()
     problems = [problem for problem in verdict.problems if _concerns(problem, below)]
     if output is Output.json:
         found = [dataclasses.asdict(problem) for problem in problems]
@@ -45,13 +46,6 @@ def validate(
         typer.echo(f"{verdict.objects} objects read, {count}", err=bool(problems))
     if problems:
         raise typer.Exit(_INVALID)
-
-
-def _root(path: Path) -> Path:
-    for folder in (path, *path.parents):
-        if (folder / "registry").is_dir():
-            return folder
-    raise NotFoundError(f"{path} lies in no registry (a folder with registry/ in it); make one with: mlgitops init")
 
 
 def _concerns(problem: Problem, below: str) -> bool:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mlgitops.registry.tree import Entry as Entry
     from mlgitops.registry.tree import Tree as Tree
     from mlgitops.registry.tree import applied_files as applied_files
+    from mlgitops.registry.tree import below_top as below_top
+    from mlgitops.registry.tree import committed_files as committed_files
     from mlgitops.registry.tree import load as load
     from mlgitops.registry.tree import load_files as load_files
     from mlgitops.registry.tree import policy_name as policy_name
@@ -46,6 +48,8 @@ _HOMES = {
     "Tree": "tree",
     "Verdict": "verdicts",
     "applied_files": "tree",
+    "below_top": "tree",
+    "committed_files": "tree",
     "edit": "edit",
     "examine": "verdicts",
     "history": "naming",

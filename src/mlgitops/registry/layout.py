@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
+
+from mlgitops.errors import NotFoundError
 
 ROOT: Final = "registry"
 RUNTIMES: Final = f"{ROOT}/runtimes"
 DEPLOYMENTS: Final = f"{ROOT}/deployments"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+def root_above(path: Path) -> Path:
+    """Return the registry that a folder or file lies in: the nearest folder upwards with ``registry/`` in it.
+
+    Raises:
+        NotFoundError: the path does not exist, or lies in no registry.
+    """
+    if not path.exists():
+        raise NotFoundError(f"{path} does not exist; name a registry, or a file or folder in it")
+    for folder in (path, *path.parents):
+        if (folder / ROOT).is_dir():
+            return folder
+    raise NotFoundError(f"{path} lies in no registry (a folder with {ROOT}/ in it); make one with: mlgitops init")
 
 
 def is_applied(path: str) -> bool:

@@ -46,7 +46,7 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
         base: the registry that it shall replace; its policies hold, and what it holds
             immutable must neither have changed nor be gone.
     """
-    problems = [*tree.problems, *_places(tree), *_duplicates(tree), *_collisions(tree)]
+    problems = [*tree.problems, *_places(tree), *_collisions(tree)]
     policies = base or tree
     served: set[Contents] = set()
     for entry in tree.entries:
@@ -71,11 +71,16 @@ def validate(tree: Tree, base: Tree | None = None) -> list[Problem]:
 
 
 def _places(tree: Tree) -> Iterator[Problem]:
+    keepers = _keepers(tree)
     for entry in tree.entries:
-        found, kind = entry.document.file, entry.key[0]
+        found, (kind, name) = entry.document.file, entry.key
+        keeper = keepers[entry.environment, kind, name]
         wanted = layout.path_of(entry.document.raw, entry.environment)
         if wanted is None:
             yield entry.document.problem(("kind",), f"{kind} does not belong into {layout.ROOT}/; apply it by itself")
+        elif found != keeper:
+            message = f"{kind} {name} is in {keeper} already; give this one a name of its own, or delete this file"
+            yield entry.document.problem(("metadata", "name"), message)
         elif found != wanted:
             yield entry.document.problem(("metadata", "name"), f"says that this file is {wanted}; move it there")
         if entry.document.raw["metadata"].get("namespace"):
@@ -83,16 +88,15 @@ def _places(tree: Tree) -> Iterator[Problem]:
             yield entry.document.problem(("metadata", "namespace"), message)
 
 
-def _duplicates(tree: Tree) -> Iterator[Problem]:
-    first: dict[tuple[str, str, str], str] = {}
+def _keepers(tree: Tree) -> dict[tuple[str, str, str], str]:
+    """Return for each object the file that is right to have it: the one in its place, else the first."""
+    keepers: dict[tuple[str, str, str], str] = {}
     for entry in tree.entries:
-        kind, name = entry.key
         # Two environments may each have a deployment of one name: they are two clusters or namespaces.
-        before = first.setdefault((entry.environment, kind, name), entry.document.file)
-        if before != entry.document.file:
-            yield entry.document.problem(
-                ("metadata", "name"), f"{kind} {name} is in {before} already; keep one of them"
-            )
+        identity, file = (entry.environment, *entry.key), entry.document.file
+        if keepers.setdefault(identity, file) != file and file == layout.path_of(entry.document.raw, entry.environment):
+            keepers[identity] = file
+    return keepers
 
 
 def _collisions(tree: Tree) -> Iterator[Problem]:

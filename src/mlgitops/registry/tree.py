@@ -154,9 +154,7 @@ def read(root: Root) -> Tree:
         NotFoundError: there is no folder ``registry``.
     """
     if not isinstance(root, Path):
-        repository, commit = root
-        committed = repository.tree(commit, layout.ROOT)
-        return read_files(committed.contents(filter(layout.is_applied, committed)))
+        return read_files(committed_files(*root))
     if not (root / layout.ROOT).is_dir():
         raise NotFoundError(f"{root} has no folder {layout.ROOT}; make a registry with: mlgitops init {root}")
     files, problems = _files_below(root)
@@ -196,6 +194,31 @@ def applied_files(root: Path) -> dict[str, bytes]:
     if problems:
         raise InvalidError(problems)
     return files
+
+
+def committed_files(repository: Repository, commit: str, below: str = "") -> dict[str, bytes]:
+    """Return the files of a commit's registry that are applied, by their path in the registry.
+
+    Args:
+        repository: holds the commit.
+        commit: a commit, or what names one.
+        below: what the registry's paths begin with in the repository; empty when it lies at the top.
+    """
+    tree = repository.tree(commit, f"{below}{layout.ROOT}")
+    applied = (path for path in tree if layout.is_applied(path.removeprefix(below)))
+    return {path.removeprefix(below): data for path, data in tree.contents(applied).items()}
+
+
+def below_top(root: Path, repository: Repository) -> str:
+    """Return what a registry's paths begin with in the git repository that holds it: ``""``, or ``folder/``.
+
+    Raises:
+        NotFoundError: the repository lies inside of the registry.
+    """
+    root, top = root.resolve(), (repository.root or root).resolve()
+    if not root.is_relative_to(top):
+        raise NotFoundError(f"{top} is a git repository of its own inside of the registry {root}; run this in {root}")
+    return "".join(f"{part}/" for part in root.relative_to(top).parts)
 
 
 def _files_below(root: Path) -> tuple[dict[str, bytes], list[Problem]]:

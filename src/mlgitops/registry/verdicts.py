@@ -65,10 +65,13 @@ def _judge(root: Path, commit: str) -> Verdict:
 def _judged(root: Path, commit: str) -> Verdict:
     from mlgitops.git import Repository
     from mlgitops.registry import rules
-    from mlgitops.registry.tree import load, read
+    from mlgitops.registry.tree import Tree, below_top, committed_files, load_files, read
 
     tree = read(root)
-    before = load((Repository.open(root), commit)) if commit else None
+    before: Tree | None = None
+    if commit:
+        repository = Repository.open(root)
+        before = load_files(committed_files(repository, commit, below_top(root, repository)))
     return Verdict(len(tree.entries), tuple(rules.validate(tree, before)))
 
 

@@ -60,6 +60,26 @@ def test_an_uncommitted_promotion_is_planned_and_touches_neither_branch_nor_inde
     assert (git(clone, "status", "--porcelain"), git(clone, "rev-parse", "HEAD")) == before
 
 
+@pytest.mark.parametrize("inside", ["", "registry/models/iris"])
+def test_a_registry_below_the_top_of_its_git_repository_is_planned_like_any(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    top = clone.parent
+    shutil.rmtree(clone / ".git")
+    (top / "registry").mkdir()
+    (top / "registry/other.yaml").write_text("a file of something else")
+    git(top, "init", "--quiet", "--initial-branch=main", ".")
+    git(top, "add", "--all")
+    git(top, "commit", "--quiet", "--message=all")
+    monkeypatch.chdir(clone / inside)
+    assert call(plan).output == "Nothing changes in the cluster.\n"
+    change(clone / STAGE, 'version: "1"', 'version: "3"')
+    assert "ModelDeployment prod-eu/iris-production: 1 → 3" in call(plan).output
+    git(top, "checkout", "--quiet", "-b", "mine")
+    git(top, "commit", "--quiet", "--all", "--message=promote")
+    assert "ModelDeployment prod-eu/iris-production: 1 → 3" in call(plan).output
+
+
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 def test_every_form_tells_the_deployment_and_changes_alone_are_no_failure(clone: Path, form: str) -> None:
     change(clone / STAGE, 'version: "1"', 'version: "3"')

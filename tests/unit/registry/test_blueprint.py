@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mlgitops import config, registry
 from mlgitops.cli.main import app
-from mlgitops.errors import InputError
+from mlgitops.errors import InputError, NotFoundError
 from mlgitops.evidence import Key
 from mlgitops.registry import Settings, blueprint, scaffold, schema
 
@@ -164,3 +164,11 @@ def test_validate_of_a_folder_within_tells_only_about_it(tmp_path: Path) -> None
     (tmp_path / "registry/policies/default.yaml").write_text("a: 1\n")
     assert CliRunner().invoke(app, ["validate", str(tmp_path / "registry/runtimes")]).exit_code == 0
     assert CliRunner().invoke(app, ["validate", str(tmp_path / "registry/policies/default.yaml")]).exit_code == 2
+
+
+@pytest.mark.parametrize("path", ["registry/policies/defualt.yaml", "nowhere", "registry/policies/default.yaml/x"])
+def test_validate_of_what_does_not_exist_is_an_error_that_names_it(tmp_path: Path, path: str) -> None:
+    scaffold(tmp_path, SETTINGS)
+    done = CliRunner().invoke(app, ["validate", str(tmp_path / path)])
+    assert isinstance(done.exception, NotFoundError)
+    assert str(done.exception).startswith(f"{tmp_path / path} does not exist; ")

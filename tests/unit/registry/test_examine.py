@@ -112,6 +112,16 @@ def test_the_commit_to_replace_is_part_of_the_question(root: Path) -> None:
     assert [problem.field for problem in registry.examine(root, "main").problems] == ["spec.artifact"]
 
 
+def test_the_commit_to_replace_is_read_where_the_registry_lies_in_it(root: Path) -> None:
+    (root / "inner").mkdir()
+    (root / "registry").rename(root / "inner/registry")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message=moved")
+    path = root / "inner" / VERSION
+    path.write_text(path.read_text().replace("0" * 63, "1" * 63))
+    assert [problem.field for problem in registry.examine(root / "inner", "main").problems] == ["spec.artifact"]
+
+
 def test_a_folder_without_git_is_judged_every_time(store: Path, tmp_path: Path, files: Files) -> None:
     path = tmp_path / "plain" / VERSION
     path.parent.mkdir(parents=True)

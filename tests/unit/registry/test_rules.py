@@ -92,12 +92,12 @@ def test_names_with_other_endings_spaces_and_unicode_are_misplaced_not_fatal(fil
     assert [line.split(":")[0] for line in problems(files)] == [path]
 
 
-def test_one_object_in_two_files_is_reported(files: Files) -> None:
-    files["registry/policies/other.yaml"] = files["registry/policies/default.yaml"]
-    assert any(
-        line.endswith("PromotionPolicy default is in registry/policies/default.yaml already; keep one of them")
-        for line in problems(files)
-    )
+@pytest.mark.parametrize("copy", ["registry/policies/other.yaml", "registry/policies/a.yaml"])
+def test_one_object_in_two_files_is_reported_once_at_the_file_that_is_out_of_place(files: Files, copy: str) -> None:
+    files[copy] = files["registry/policies/default.yaml"]
+    (problem,) = problems(files)
+    place = f"{copy}:4: metadata.name PromotionPolicy default is in registry/policies/default.yaml already"
+    assert problem == f"{place}; give this one a name of its own, or delete this file"
 
 
 def test_two_environments_may_have_a_deployment_of_one_name(files: Files) -> None:
