@@ -403,7 +403,7 @@ async def test_a_source_follows_the_highest_tag_within_a_range(
         remote.tag("v1.10.0")
         await until(lambda: world.applied(new))
         ready = await until(lambda: world.said("Applied"))
-        assert f"of v1.10.0, {new}" in ready["message"]
+        assert f"v1.10.0, {new}" in ready["message"]
 
 
 @asynchronous
