@@ -20,6 +20,8 @@ from mlgitops.errors import InputError, IntegrityError, MlgitopsError, NotFoundE
 from mlgitops.serving import termination
 from mlgitops.serving.settings import required
 
+_ACCESS = " (in a cluster the Secret that the ModelDeployment's spec.artifactAccess.secretRef names)"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -64,7 +66,8 @@ def run(order: Order) -> dict[str, Any]:
     except MlgitopsError as error:
         # Both digests of the same thing: of the manifest, or of the one file that differs from it.
         digests = {"expected": error.expected, "found": error.found} if isinstance(error, IntegrityError) else {}
-        return {**message, **digests, "reason": _reason(error), "message": str(error)}
+        way_out = _ACCESS if isinstance(error, ForbiddenError) else ""
+        return {**message, **digests, "reason": _reason(error), "message": f"{error}{way_out}"}
     return {**message, "found": manifest.digest, "reason": "Fetched", "message": f"{manifest.size} bytes verified"}
 
 

@@ -105,3 +105,17 @@ def test_a_malformed_order_names_its_variable(iris_package: packages.Package, tm
     code, message = fetch(tmp_path, artifact, iris_package.digest)
     assert (code, message["reason"]) == (1, "Unavailable")
     assert "MLGITOPS_ARTIFACT" in message["message"]
+
+
+def test_a_store_that_lets_nobody_in_names_where_a_cluster_says_who_it_is(
+    iris_package: packages.Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    uri = f"s3://models/iris/sha256-{iris_package.digest.removeprefix('sha256:')}"
+    code, message = fetch(tmp_path, order(uri, prefixes=("s3://models/",)), iris_package.digest)
+    assert (code, message["reason"]) == (1, "Forbidden")
+    assert "spec.artifactAccess.secretRef" in message["message"]
