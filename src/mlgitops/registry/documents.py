@@ -7,9 +7,11 @@ differently is refused: duplicate keys, tags, merge keys, several documents.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import yaml
@@ -73,21 +75,53 @@ def read(file: str, data: bytes) -> Document:
     Raises:
         InvalidError: it is not one mapping in UTF-8 YAML; with line and cure.
     """
-    try:
+    with _told(file, data):
         text = _text(file, data)
         # A character makes one value at most, so that a short text needs no count.
         value = plain.read(text) if len(text) <= MAX_NODES else None
         if value is None:
             value = _Reader(file).read(text)
+    if not isinstance(value, dict):
+        raise _refusal(file, 1, "must hold one object as a mapping with apiVersion, kind, metadata and spec")
+    return Document(file, value, data)
+
+
+def parts(file: str, data: bytes) -> Iterator[bytes]:
+    """Yield the documents of a file that may hold several, each with as many empty lines before it as had others.
+
+    So each can be read by itself, and its lines are the file's. Empty documents are left out.
+
+    Raises:
+        InvalidError: it is not UTF-8 YAML; with line and cure.
+    """
+    with _told(file, data):
+        text = _text(file, data)
+        starts: list[tuple[int, int]] = []
+        empty: set[int] = set()
+        events: Iterator[Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                mark: Any = event.start_mark
+                starts.append((mark.index, mark.line) if starts else (0, 0))
+                value = next(events)
+                if isinstance(value, yaml.ScalarEvent) and value.implicit[0] and not value.value:
+                    empty.add(len(starts) - 1)
+    for number, ((start, line), (end, _)) in enumerate(pairwise([*starts, (len(text), 0)])):
+        if number not in empty:
+            yield ("\n" * line + text[start:end]).encode()
+
+
+@contextlib.contextmanager
+def _told(file: str, data: bytes) -> Iterator[None]:
+    """Turn what the YAML reader refuses into a problem of the file."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _refusal(file, mark.line + 1 if mark else 0, _syntax(error, data)) from error
     except yaml.reader.ReaderError as error:
         line = _text(file, data)[: error.position].count("\n") + 1
         raise _refusal(file, line, "holds a control character, which YAML does not allow; delete it") from error
-    if not isinstance(value, dict):
-        raise _refusal(file, 1, "must hold one object as a mapping with apiVersion, kind, metadata and spec")
-    return Document(file, value, data)
 
 
 def _refusal(file: str, line: int, message: str, path: Path = ()) -> InvalidError:

@@ -11,6 +11,8 @@ from mlgitops.errors import NotFoundError
 ROOT: Final = "registry"
 RUNTIMES: Final = f"{ROOT}/runtimes"
 DEPLOYMENTS: Final = f"{ROOT}/deployments"
+# Beside the registry's root: what a person applies to each cluster, once.
+CLUSTERS: Final = "clusters"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mlgitops.config import FILE
 from mlgitops.errors import Problem
 from mlgitops.git.command import run
 from mlgitops.registry import cache, layout
@@ -25,7 +27,9 @@ class Verdict:
 
 
 def examine(root: Path, base: str = "") -> Verdict:
-    """Judge the registry of a folder, alone or against the commit that it shall replace.
+    """Judge the registry of a folder, alone or against the commit that it shall replace, and what lies beside it.
+
+    Beside it are ``clusters/`` and ``mlgitops.toml``, which count for no object.
 
     Raises:
         NotFoundError: there is no folder ``registry``, or no such commit.
@@ -72,16 +76,27 @@ def _judged(root: Path, commit: str) -> Verdict:
     if commit:
         repository = Repository.open(root)
         before = load_files(committed_files(repository, commit, below_top(root, repository)))
-    return Verdict(len(tree.entries), tuple(rules.validate(tree, before)))
+    return Verdict(len(tree.entries), (*_beside(root), *rules.validate(tree, before)))
+
+
+def _beside(root: Path) -> Iterator[Problem]:
+    """Yield what is wrong with the files that are beside ``registry/`` and ours to judge."""
+    from mlgitops.registry import clusters, configuration
+
+    for path in sorted((root / layout.CLUSTERS).glob("*.y*ml")):
+        if path.is_file() and path.suffix in layout.SUFFIXES:
+            yield from clusters.problems(f"{layout.CLUSTERS}/{path.name}", path.read_bytes())
+    if (root / FILE).is_file():
+        yield from configuration.problems((root / FILE).read_bytes())
 
 
 def _contents(root: Path) -> list[str] | None:
-    """Return names of all that lies below ``registry/``: git's own of what did not change, digests of what did.
+    """Return names of all that is judged: git's own of what did not change, digests of what did.
 
     None when git cannot vouch for the folder: it is no repository, or has links, submodules
     or files that git was told not to look at.
     """
-    below = ("-z", "--", layout.ROOT)
+    below = ("-z", "--", layout.ROOT, layout.CLUSTERS, FILE)
     listed = run(root, ["ls-files", "--stage", "-v", *below])
     changed = run(
         root, ["status", "--porcelain", "--no-renames", "--untracked-files=all", "--ignored=matching", *below]
