@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
+from typer.testing import CliRunner
 
 from mlgitops import registry
 from mlgitops.api import Metadata, ModelStage, Reference
@@ -10,6 +14,7 @@ from mlgitops.api.model import Hold, Metric, ModelStageSpec, Source
 from mlgitops.bot.promote import promote, rollback
 from mlgitops.bot.propose import first_model, open_proposal
 from mlgitops.bot.report import MARKER
+from mlgitops.cli.main import app
 from mlgitops.errors import CheckFailedError, InputError
 from mlgitops.promotion import Outcome
 from mlgitops.registry import layout
@@ -178,3 +183,21 @@ def test_the_first_model_takes_the_registrys_defaults(world: World) -> None:
 def test_a_change_of_no_object_passes(world: World) -> None:
     report = checked(world, by_hand(world, {"README.md": b"better words\n"}))
     assert report.passed and report.summary == "the tree is well formed"
+
+
+def test_who_checks_a_work_tree_is_told_that_its_uncommitted_changes_are_not_judged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(world, "a")
+    clone = world.clone("person")
+    subprocess.run(["git", "-C", str(clone), "reset", "--quiet", "--hard"], check=True)
+    monkeypatch.chdir(clone)
+    monkeypatch.setenv("MLGITOPS_ACTOR", "person")
+    command = ["check", "--base", "origin/main", "--read-only", "--output", "json"]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).stderr == ""
+    (clone / layout.stage("iris", "staging")).parent.mkdir(parents=True, exist_ok=True)
+    (clone / layout.stage("iris", "staging")).write_text("no stage")
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert (done.exit_code, json.loads(done.stdout)["passed"]) == (0, True)
+    path = "registry/models/iris/stages/staging.yaml"
+    assert done.stderr == f"note: uncommitted changes are not judged ({path}); mlgitops plan shows them\n"

@@ -32,8 +32,21 @@ def check(
     from mlgitops.bot.check import publish
     from mlgitops.bot.question import ask
 
+    if pr is None:
+        _note_uncommitted(Path.cwd())
     report, forge = ask(Path.cwd(), base=base, pull=pr, read_only=read_only)
     if forge is not None and pr is not None and not read_only:
         publish(report, forge, pr)
     typer.echo(json.dumps(report.to_json()) if output is Output.json else inert(report.text()))
     raise typer.Exit(0 if report.passed else 1)
+
+
+def _note_uncommitted(folder: Path) -> None:
+    """Say that only commits are judged, to whoever might believe that the work tree is."""
+    from mlgitops import registry
+    from mlgitops.git import Repository
+
+    files = Repository.open(folder).uncommitted(registry.layout.ROOT)
+    if files:
+        known = f"{inert(files[0])} and {len(files) - 1} more" if len(files) > 1 else inert(files[0])
+        typer.echo(f"note: uncommitted changes are not judged ({known}); mlgitops plan shows them", err=True)

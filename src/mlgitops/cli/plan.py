@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlgitops.cli.output import inert
-from mlgitops.errors import InputError, MlgitopsError, NotFoundError
+from mlgitops.errors import InputError, MlgitopsError, NotFoundError, Problem
 
 if TYPE_CHECKING:
     from mlgitops.git import Repository
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, help="Show what a merge would do.")
 
 _CHANGES = 2
+_INVALID = 2
 _COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "~": typer.colors.YELLOW, "±": typer.colors.MAGENTA}
 
 
@@ -52,7 +54,8 @@ def plan(
     """Show the objects that a merge would make, change and delete, and how traffic would move.
 
     What would be merged is the work tree with its changes, or a pull request; what others merged
-    meanwhile is no part of it. Without --live nothing is asked of a cluster. With it the plan is
+    meanwhile is no part of it. When it is not valid, its problems are told too and the exit code
+    is 2. Without --live nothing is asked of a cluster. With it the plan is
     what differs from the cluster as it stands: also what others merged and is not applied yet,
     and what somebody changed by hand. It only lists objects of one namespace.
 
@@ -62,6 +65,7 @@ def plan(
       mlgitops plan --live --context prod-eu --namespace models --detailed-exitcode
     """
     from mlgitops import plan as plans
+    from mlgitops import registry
 
     try:
         before, after = _pull(pr, base) if pr is not None else _work_tree(Path.cwd(), base)
@@ -69,6 +73,7 @@ def plan(
             found = _live(after, kubeconfig, context, namespace, environment)
         else:
             found = plans.diff(before, after)
+        problems = registry.validate(after, before)
     except MlgitopsError as error:
         if not detailed_exitcode:
             raise
@@ -78,8 +83,20 @@ def plan(
         typer.echo(json.dumps(found.to_json()))
     else:
         typer.echo(inert(found.markdown()) if output is Form.markdown else _coloured(inert(found.text())))
+    if problems:
+        _refuse(problems)
+        raise typer.Exit(1 if detailed_exitcode else _INVALID)
     if detailed_exitcode and not found.empty:
         raise typer.Exit(_CHANGES)
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    """Say beside the plan why nobody may merge it."""
+    for problem in problems:
+        # A line each, whatever a file's name or text has in it.
+        typer.echo(inert(str(problem)).replace("\n", "\\n"), err=True)
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    typer.echo(f"error: {count} of what would be merged; mlgitops check refuses it", err=True)
 
 
 def _live(tree: Tree, kubeconfig: str, context: str, namespace: str, environment: str) -> Plan:

@@ -187,6 +187,14 @@ class Repository:
         fields = [part for part in _checked(output).text.split("\0") if part]
         return dict(zip(fields[1::2], fields[::2], strict=True))
 
+    def uncommitted(self, prefix: str) -> tuple[str, ...]:
+        """Return the files below a folder of the work tree that differ from HEAD, new ones too; none if bare."""
+        if self.root is None:
+            return ()
+        options = ["--porcelain", "-z", "--no-renames", "--untracked-files=all"]
+        output = _checked(run(self.root, ["status", *options, "--", check_path(prefix)]))
+        return tuple(record[3:] for record in output.text.split("\0") if record)
+
     def diff(self, before: str, after: str) -> str:
         """Return the difference between two commits as a patch."""
         options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")

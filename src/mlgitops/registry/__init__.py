@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mlgitops.registry import layout as layout
     from mlgitops.registry import owners as owners
     from mlgitops.registry.blueprint import Settings as Settings
+    from mlgitops.registry.blueprint import remote_address as remote_address
     from mlgitops.registry.blueprint import scaffold as scaffold
+    from mlgitops.registry.blueprint import store_address as store_address
     from mlgitops.registry.canonical import write as write
     from mlgitops.registry.naming import Naming as Naming
     from mlgitops.registry.naming import history as history
@@ -60,8 +62,10 @@ _HOMES = {
     "policy_name": "tree",
     "read": "tree",
     "read_files": "tree",
+    "remote_address": "blueprint",
     "scaffold": "blueprint",
     "stage": "single",
+    "store_address": "blueprint",
     "validate": "rules",
     "version": "single",
     "write": "canonical",

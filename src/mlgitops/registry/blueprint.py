@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from mlgitops.api import names
+from mlgitops.artifacts import Location
 from mlgitops.config import FILE
 from mlgitops.errors import InputError
 from mlgitops.files import write_atomic
+from mlgitops.git.names import check_url
 from mlgitops.registry import editor, layout, owners
 from mlgitops.registry.tree import Tree
 
@@ -42,6 +44,36 @@ class Settings:
     namespace: str = "models"
     interval: str = "1m"
     public_key: str | None = None
+
+
+def remote_address(text: str) -> str:
+    """Return the address of a git remote as a registry's files name it: a URL, or ``user@host:path``.
+
+    Raises:
+        InputError: it is neither, nor an absolute path.
+    """
+    if text.startswith("/"):
+        return Path(text).as_uri()
+    if "://" not in text and ":" not in text:
+        raise InputError(
+            f"--url {text!r} is no address that clusters and CI could use; expected https://…, ssh://…, file:///…, "
+            "user@host:path, or an absolute path"
+        )
+    return check_url(text)
+
+
+def store_address(text: str) -> str:
+    """Return the URI of a store.
+
+    Raises:
+        InputError: neither ``s3://`` nor ``file://``.
+    """
+    try:
+        Location.parse(text)
+    except InputError as error:
+        cure = f"; for a folder write: --store {Path(text).absolute().as_uri()}" if "://" not in text else ""
+        raise InputError(f"--store {error}{cure}") from error
+    return text
 
 
 def scaffold(folder: Path, settings: Settings) -> tuple[Path, ...]:

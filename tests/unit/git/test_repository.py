@@ -34,6 +34,21 @@ def test_the_work_tree_and_its_index_stay_as_they_are(tmp_path: Path) -> None:
     assert repository.resolve(commit) == commit
 
 
+def test_changes_that_no_commit_has_are_told_new_files_and_deleted_ones_too(tmp_path: Path) -> None:
+    repository = Repository.init(tmp_path / "r")
+    (tmp_path / "r/registry/new folder").mkdir(parents=True)
+    for path in ("registry/kept", "registry/gone", "other"):
+        (tmp_path / "r" / path).write_text("x")
+    for command in (["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(tmp_path / "r"), *command], check=True, capture_output=True)
+    assert repository.uncommitted("registry") == ()
+    (tmp_path / "r/registry/gone").unlink()
+    (tmp_path / "r/registry/new folder/a b").write_text("x")
+    (tmp_path / "r/other").write_text("y")
+    assert set(repository.uncommitted("registry")) == {"registry/gone", "registry/new folder/a b"}
+    assert Repository.init(tmp_path / "bare", bare=True).uncommitted("registry") == ()
+
+
 def test_a_symbolic_link_in_a_commit_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "real").write_text("x")

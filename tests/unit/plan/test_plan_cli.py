@@ -123,6 +123,14 @@ def test_conflicts_and_mistakes_are_errors_that_are_no_changes(clone: Path) -> N
         call(plan, "--base", "no-such-branch")
 
 
+def test_what_validate_refuses_is_planned_with_its_problems_and_exits_2(clone: Path) -> None:
+    change(clone / STAGE, 'version: "1"', 'version: "9"')
+    done = call(plan, code=2)
+    assert 'spec.version: "1" → "9"' in done.stdout
+    assert f"{STAGE}:" in done.stderr and '"9" names no ModelVersion of model iris; known: 1, 2, 3' in done.stderr
+    assert call(plan, "--detailed-exitcode", code=1).stderr == done.stderr
+
+
 def test_a_changed_policy_names_the_deployments_that_it_reaches(clone: Path) -> None:
     change(clone / "registry/policies/default.yaml", "spec:", "spec:\n  onRejected: Serve")
     (reach,) = json.loads(call(plan, "--output", "json").output)["reaches"]
@@ -140,7 +148,9 @@ def test_a_changed_policy_names_the_deployments_that_it_reaches(clone: Path) -> 
 def test_a_changed_runtime_says_who_gets_new_pods(clone: Path) -> None:
     image = next(line for line in (clone / RUNTIME).read_text().splitlines() if "image: " in line)
     change(clone / RUNTIME, image, f"{image}-next")
-    (reach,) = json.loads(call(plan, "--output", "json").output)["reaches"]
+    told = call(plan, "--output", "json", code=2)  # a runtime must not change, so nobody may merge this
+    (reach,) = json.loads(told.stdout)["reaches"]
+    assert "a ServingRuntime is immutable; make one with a new name" in told.stderr
     assert (reach["deployments"], reach["restarted"]) == (["prod-eu/iris-production"],) * 2
 
 

@@ -15,6 +15,7 @@ from mlgitops import config, registry
 from mlgitops.cli.main import app
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.evidence import Key
+from mlgitops.git import Repository
 from mlgitops.registry import Settings, blueprint, scaffold, schema
 
 KEY = "ed25519:" + "A" * 43 + "="
@@ -172,3 +173,57 @@ def test_validate_of_what_does_not_exist_is_an_error_that_names_it(tmp_path: Pat
     done = CliRunner().invoke(app, ["validate", str(tmp_path / path)])
     assert isinstance(done.exception, NotFoundError)
     assert str(done.exception).startswith(f"{tmp_path / path} does not exist; ")
+
+
+def initialised(folder: Path, *options: str) -> str:
+    done = CliRunner().invoke(app, ["init", str(folder), *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--store", "models"], "for a folder write: --store file:///"),
+        (["--store", "gs://models"], "is not a place for artifacts"),
+        (["--url", "flowers"], "--url 'flowers' is no address that clusters and CI could use; expected https://"),
+        (["--url", "../flowers.git"], "or an absolute path"),
+        (["--url", "ext::sh -c x"], "is not an address of a git repository"),
+        (["--url", "s3://flowers"], "is not an address of a git repository"),
+        (["--name", "../flowers"], "is not a name"),
+    ],
+)
+def test_init_refuses_what_is_no_address_and_writes_nothing(tmp_path: Path, options: list[str], expected: str) -> None:
+    done = CliRunner().invoke(app, ["init", str(tmp_path / "flowers"), *options])
+    assert isinstance(done.exception, InputError)
+    assert expected in str(done.exception)
+    assert not (tmp_path / "flowers").exists()
+    assert not config.config_dir().exists()
+
+
+@pytest.mark.parametrize("url", ["https://x.example/flowers.git", "git@x.example:flowers.git", "/srv/flowers.git"])
+def test_init_takes_each_kind_of_address_and_what_it_writes_is_sound(tmp_path: Path, url: str) -> None:
+    initialised(tmp_path / "r", "--url", url)
+    assert registry.examine(tmp_path / "r").problems == ()
+
+
+def test_init_says_what_git_still_needs(tmp_path: Path) -> None:
+    url = "git@x.example:flowers.git"
+    told = initialised(tmp_path / "r", "--url", url)
+    assert f"git init --initial-branch=main, commit all files, git remote add origin {url}, push\n" in told
+    Repository.init(tmp_path)  # around it, which is not its own
+    assert "git init --initial-branch=main" in initialised(tmp_path / "r", "--url", url)
+    Repository.init(tmp_path / "r")
+    assert f"next: commit what is in {tmp_path / 'r'}, git remote add origin {url}, push\n" in initialised(
+        tmp_path / "r", "--url", url
+    )
+    assert "remote add" not in initialised(tmp_path / "own")
+
+
+def test_init_of_a_second_registry_of_one_name_says_that_the_key_is_shared(tmp_path: Path) -> None:
+    first = initialised(tmp_path / "a", "--url", "https://a.example/flowers.git")
+    assert "flowers.key, made" in first
+    shared = initialised(tmp_path / "b", "--url", "https://b.example/flowers.git")
+    assert "which another registry of that name has already" in shared and "another --name" in shared
+    assert "which was there already" in initialised(tmp_path / "b", "--url", "https://b.example/flowers.git")
+    assert "rose.key, made" in initialised(tmp_path / "c", "--url", "https://c.example/flowers.git", "--name", "rose")
