@@ -77,7 +77,8 @@ class Config:
         if value is None:
             table, _, key = name.rpartition(".")
             variable = "MLGITOPS_" + name.replace(".", "_").upper()
-            raise InputError(f"{name} is not set; set {variable}, or {key} under [{table}] in {FILE}")
+            cure = f"; the {FILE} of a registry says it, copy it to here" if name == "registry.url" else ""
+            raise InputError(f"{name} is not set; set {variable}, or {key} under [{table}] in {FILE}{cure}")
         return value
 
 

@@ -74,7 +74,7 @@ def test_down_stops_and_forget_deletes(started: Cluster) -> None:
 def test_an_unknown_cluster_is_one_line_without_a_traceback(nothing_of_the_user: Path) -> None:
     answer = run("kubeconfig", "--name", "nowhere")
     assert answer.returncode == 2
-    assert answer.stderr == "error: no local cluster nowhere; known: none; run: mlgitops local up --name nowhere\n"
+    assert answer.stderr == "error: no local cluster nowhere; known: none; start one with: mlgitops local up\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -6,6 +6,7 @@ command in it, the verb is that command; with a callback or several, it is a gro
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import signal
@@ -55,6 +56,14 @@ class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base class names it
         """Return the verbs in their documented order."""
         return list(VERBS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the verb that is called; of an unknown one, whose name no command was made for, tell the nearest."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see: mlgitops --help"
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class names it
         """Return a verb's command, or None for an unknown one."""

@@ -139,9 +139,12 @@ def _work_tree(folder: Path, base: str) -> tuple[Tree, Tree]:
     head = repository.commit("HEAD", changes, "The work tree, for mlgitops plan") if changes else "HEAD"
     try:
         start = repository.resolve(base)
-    except NotFoundError:
+    except NotFoundError as unknown:
         # CI's clones have the branch they work on, and of the others what the remote had.
-        start = repository.resolve(f"refs/remotes/origin/{base}")
+        try:
+            start = repository.resolve(f"refs/remotes/origin/{base}")
+        except NotFoundError:
+            raise unknown from None  # it names what was typed
     return _trees(repository, start, head, below)
 
 

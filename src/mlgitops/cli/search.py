@@ -73,6 +73,17 @@ def search(
         _print_runs(found, column, output)
     else:
         typer.echo("no run fits; see all of them with: mlgitops runs", err=True)
+        if index is None:
+            _tell_unknown(filter_string, root)
+
+
+def _tell_unknown(filter_string: str, root: str | None) -> None:
+    from mlgitops.bot.inert import plain
+    from mlgitops.tracking.query.search import unknown
+
+    for name, near in unknown(filter_string, root=root).items():
+        hint = f"; did you mean {plain(near)}?" if near else ""
+        typer.echo(f"no run has {plain(name)}{hint}", err=True)
 
 
 def _print_runs(found: Runs, columns: list[str] | None, output: Output) -> None:

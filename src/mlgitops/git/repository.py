@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ from mlgitops.git.names import check_path, check_ref, check_url, public_url
 from mlgitops.git.tree import Files
 
 _PLAIN = ("100644", "100755")
+_MOST_BRANCHES = 20  # that a message names
 _FULL_NAME = re.compile(r"[0-9a-f]{40}")
 _FIELDS = "%H%x1f%P%x1f%an%x1f%ae%x1f%ct%x1f%s%x1e"
 
@@ -141,8 +143,17 @@ class Repository:
             return name
         output = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if output.status != 0:
-            raise NotFoundError(f"{name!r} names no commit in {self.path}")
+            raise NotFoundError(f"{name!r} names no commit; {self._told_branches(name)}")
         return output.text
+
+    def _told_branches(self, name: str) -> str:
+        """Say which branches there are, the nearest to a name first."""
+        refs = (*self.refs("refs/heads/"), *self.refs("refs/remotes/"))
+        branches = [ref.split("/", 2)[2] for ref in refs if not ref.endswith("/HEAD")]
+        near = difflib.get_close_matches(name, branches, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        more = f" and {len(branches) - _MOST_BRANCHES} more" if len(branches) > _MOST_BRANCHES else ""
+        return f"{hint}branches: {', '.join(branches[:_MOST_BRANCHES]) or 'none'}{more}"
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Return the refs below a prefix such as ``refs/heads/`` as full name → object name."""

@@ -94,8 +94,9 @@ class Cluster:
         """
         layout = Layout(_folder(name))
         if layout.read_endpoints() is None:
-            known = ", ".join(cluster.layout.name for cluster in cls.list()) or "none"
-            raise NotFoundError(f"no local cluster {name}; known: {known}; run: mlgitops local up --name {name}")
+            known = [cluster.layout.name for cluster in cls.list()]
+            cure = f"name one with --name, such as: --name {known[0]}" if known else "start one with: mlgitops local up"
+            raise NotFoundError(f"no local cluster {name}; known: {', '.join(known) or 'none'}; {cure}")
         return cls(layout)
 
     @classmethod

@@ -251,7 +251,9 @@ class Run(Attachments):
             return
         if isinstance(name, str) and name:
             what = f"{what} {name[:100]}"
-        problem = f"{what}: {type(error).__name__}: {error}"[:_LONGEST_ERROR]
+        # Of a value that is none of its kind the message says enough.
+        kind = "" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: "
+        problem = f"{what}: {kind}{error}"[:_LONGEST_ERROR]
         self._problems.append(problem)
         self._told = True
         print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)

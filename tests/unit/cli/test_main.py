@@ -73,7 +73,7 @@ def test_a_version_is_archived_for_a_reason_only(tmp_path: Path) -> None:
 def test_an_unknown_verb_is_a_usage_error(tmp_path: Path) -> None:
     done = mlgitops("promot", folder=tmp_path)
     assert done.returncode == 2
-    assert "promot" in done.stderr
+    assert "there is no command 'promot'; did you mean promote?" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,22 @@ def test_a_mistake_is_an_input_error_at_its_column() -> None:
         CliRunner().invoke(search.app, ["metrics.loss < low"], catch_exceptions=False)
 
 
+def test_a_field_that_no_run_has_is_told_with_the_nearest() -> None:
+    filter_string = "metrics.losss.min < 0.9 or params.x = 1 or metrics.loss > 1"
+    done = CliRunner().invoke(search.app, [filter_string], catch_exceptions=False)
+    assert done.stderr.splitlines()[-2:] == [
+        "no run has metrics.losss; did you mean metrics.loss?",
+        "no run has params.x",
+    ]
+    done = CliRunner().invoke(search.app, ["metrics.loss > 1"], catch_exceptions=False)
+    assert "no run has" not in done.stderr
+
+
+def test_a_text_without_quotes_is_shown_with_them() -> None:
+    with pytest.raises(InputError, match=r"found wine; put it in quotes: 'wine'\n"):
+        CliRunner().invoke(search.app, ["experiment = wine"], catch_exceptions=False)
+
+
 def test_many_metrics_leave_the_ids_whole() -> None:
     with mlgitops.start_run("wide") as run:
         mlgitops.log_metrics({f"a_metric_with_a_long_name_{number}": 0.123456 for number in range(20)})

@@ -63,7 +63,9 @@ def test_an_unknown_cluster_is_answered_with_the_known_ones(nothing_of_the_user:
     folder = nothing_of_the_user / "state" / "mlgitops" / "clusters" / "known"
     folder.mkdir(parents=True)
     Layout(folder).write_endpoints(ENDS)
-    with pytest.raises(NotFoundError, match="no local cluster other; known: known"):
+    with pytest.raises(
+        NotFoundError, match="no local cluster other; known: known; name one with --name, such as: --name known"
+    ):
         Cluster.find("other")
     assert [cluster.name for cluster in Cluster.list()] == ["known"]
     assert not Cluster.find("known").running

@@ -52,6 +52,14 @@ def test_a_clean_clone_plans_nothing(clone: Path) -> None:
     assert call(plan, "--detailed-exitcode").output == "Nothing changes in the cluster.\n"
 
 
+def test_a_base_that_is_mistyped_is_told_as_it_was_typed_with_the_branches_that_there_are(clone: Path) -> None:
+    git(clone, "update-ref", "refs/remotes/origin/main", "HEAD")
+    with pytest.raises(NotFoundError) as caught:
+        call(plan, "--base", "origin/mian")
+    told = "'origin/mian' names no commit; did you mean origin/main? branches: main, origin/main"
+    assert str(caught.value) == told
+
+
 def test_an_uncommitted_promotion_is_planned_and_touches_neither_branch_nor_index(clone: Path) -> None:
     change(clone / STAGE, 'version: "1"', 'version: "3"')
     before = git(clone, "status", "--porcelain"), git(clone, "rev-parse", "HEAD")

@@ -218,7 +218,8 @@ class _Parser:
         if token.kind == "path" and token.word in ("inf", "infinity"):
             number = float("inf")
         if number is None and token.kind != "text" and token.word not in ("true", "false"):
-            self.fail(f"expected a number or 'text', found {token}", token)
+            quoted = f"; put it in quotes: '{token}'" if token.kind == "path" and found.kind is not Kind.NUMBER else ""
+            self.fail(f"expected a number or 'text', found {token}{quoted}", token)
         text = token.word.capitalize() if token.kind == "path" else token.value
         if found.kind is Kind.NUMBER and number is None:
             self.fail(f"expected a number, found {token}", token)

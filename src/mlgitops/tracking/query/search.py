@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sqlite3
 from collections.abc import Sequence
 
@@ -67,3 +68,28 @@ def search_runs(
         return Runs(fetch(connection, number, records.folder / "runs") for (number,) in numbers)
 
     return index.ask(records, question)
+
+
+def unknown(filter_string: str, *, root: Root = None) -> dict[str, str]:
+    """Return the metrics, parameters and tags of a filter that no run ever had, each with the nearest or nothing."""
+    term, records = parse_filter(filter_string), records_of(root)
+
+    def question(connection: sqlite3.Connection) -> dict[str, str]:
+        find, missing = key_of(connection), dict[tuple[str, str], None]()
+
+        def note(group: str, name: str) -> int:
+            number = find(group, name)
+            if number < 0:
+                missing[group, name] = None
+            return number
+
+        condition(term, note)
+        return {f"{group}.{name}": _nearest(connection, group, name) for group, name in missing}
+
+    return index.ask(records, question)
+
+
+def _nearest(connection: sqlite3.Connection, group: str, name: str) -> str:
+    known = [known for (known,) in connection.execute("SELECT name FROM keys WHERE kind = ?", (group,))]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{group}.{near[0]}" if near else ""
