@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mlgitops import registry
 from mlgitops.api import Metadata, ModelStage, Reference
-from mlgitops.api.model import Hold, Metric, ModelStageSpec, Source
+from mlgitops.api.model import Hold, Metric, ModelStageSpec, Run, Source
 from mlgitops.bot.promote import promote, rollback
 from mlgitops.bot.propose import first_model, open_proposal
 from mlgitops.bot.report import MARKER
@@ -152,6 +152,31 @@ def test_a_dirty_source_is_warned_about_first_and_refused_at_the_last_stage(worl
     report = checked(world, moved.pull.number)
     assert outcomes(report)["source"] is Outcome.FAIL
     assert "uncommitted changes" in reason(report, "source")
+
+
+def test_a_clean_run_of_the_same_digest_names_the_source_that_a_version_lacks(world: World) -> None:
+    registered(world, "a", run=Run(id="01KA"), source=None)
+    evaluated(world, "1", "0.95")
+    promoted(world, "staging", "1")
+    clean = world.version("a", run=Run(id="01KB"), source=Source(commit="d" * 40))
+    done = open_proposal(world.context(), clean, by="ada")
+    assert done.pull is not None and (done.version, done.pull.head_ref) == (1, "mlgitops/propose/iris.1-source")
+    assert done.title == "Name the clean source of iris:1"
+    assert open_proposal(world.context(), clean, by="bot") == done
+    lines = world.context().forge.diff(done.pull.number).splitlines()
+    changed = [line.strip() for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert changed == ['-    id: "01KA"', '+    id: "01KB"', "+  source:", f'+    commit: "{"d" * 40}"']
+    report = checked(world, done.pull.number, read_only=True)
+    assert report.passed, report.text()
+    assert reason(report, "source") == (
+        f"run 01KA, trained from unknown source, for it names no commit → "
+        f"run 01KB, trained from commit {'d' * 12}; the digest stays"
+    )
+    merged(world, done.pull.number)
+    promoted(world, "production", "1")
+    again = world.version("a", run=Run(id="01KC"), source=Source(commit="e" * 40))
+    with pytest.raises(InputError, match="registered already, as iris:1"):
+        open_proposal(world.context(), again, by="ada")
 
 
 HOSTILE = "`x` | @everyone <img src=x onerror=alert(1)> [a](javascript:x) $(id) \x1b[2J\u202e ![](http://x) \n# h1"

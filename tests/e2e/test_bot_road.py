@@ -34,13 +34,17 @@ class Person:
         return self.machine / "work"
 
     def run(self, *command: str, code: int = 0) -> str:
+        return self.told(*command, code=code)[0]
+
+    def told(self, *command: str, code: int = 0) -> tuple[str, str]:
+        """Return what a command printed, and what it said beside."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLGITOPS_", "GIT_CONFIG"))}
         own = {variable: str(self.machine / variable.lower()) for variable in OWN}
         environment = kept | own | {"MLGITOPS_ACTOR": self.name, "GIT_CONFIG_NOSYSTEM": "1"}
         self.folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100)
         assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return done.stdout, done.stderr
 
     def mlgitops(self, *command: str, code: int = 0) -> Any:
         printed = self.run(sys.executable, "-m", "mlgitops", *command, "--output", "json", code=code)
@@ -167,6 +171,35 @@ def test_a_scientist_whom_the_remote_refuses_the_ledger_lands_in_the_inbox(road:
     hook.unlink()
     (taken,) = road.ci.mlgitops("bot", "inbox")["branches"]
     assert (taken["branch"], taken["pull"]) == (waiting["branch"], 1)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("options", [(), ("--inbox",)])
+def test_a_model_that_was_trained_outside_of_git_comes_to_the_last_stage_all_the_same(
+    road: Road, options: tuple[str, ...]
+) -> None:
+    command = (sys.executable, "-m", "mlgitops", "propose", road.train("0.1"), "--model", "iris", "--output", "json")
+    printed, beside = road.scientist.told(*command)
+    assert json.loads(printed)["pull"] == 1
+    assert "warning: trained from no known commit, which a last stage refuses" in beside
+    road.check_and_merge(1)
+    road.check_and_merge(road.promotion("staging", 1))
+    refused = road.promotion("production", 1)
+    report = road.ci.mlgitops("check", "--base", "main", "--pr", str(refused), code=1)
+    assert "commit the code, train again, and propose that run: it replaces the source of iris:1" in report["summary"]
+
+    (road.scientist.folder / ".gitignore").write_text(".mlgitops/\n")
+    road.scientist.git("init", "--quiet")
+    road.scientist.git("add", "--all")
+    person = ("-c", "user.name=scientist", "-c", "user.email=scientist@example.com")
+    road.scientist.git(*person, "commit", "--quiet", "-m", "Train")
+    clean = road.propose("0.1", *options)
+    if options:
+        (clean,) = road.ci.mlgitops("bot", "inbox")["branches"]
+    road.check_and_merge(clean["pull"])
+    road.check_and_merge(refused)
+    production = road.tree().stage("iris", "production")
+    assert production is not None and production.spec.version == "1"
 
 
 def test_an_unknown_model_stage_or_version_is_named_with_those_that_exist(world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlgitops import registry
 from mlgitops.api import Metadata, ModelStage, Reference
-from mlgitops.api.model import Hold, Metric, ModelStageSpec
+from mlgitops.api.model import Hold, Metric, ModelStageSpec, Run, Source
 from mlgitops.bot.promote import promote
 from mlgitops.bot.propose import first_model
 from mlgitops.bot.question import ask
@@ -118,6 +118,26 @@ def test_what_is_immutable_is_not_changed_by_deleting_it_first(world: World) -> 
     assert [s.name for s in report.subjects if any(v.gate == "immutable" for v in s.verdicts)] == ["iris:1", "python-1"]
     assert not report.passed
     assert checked(world, by_hand(world, {path: files[path], runtime: files[runtime]}, "same")).passed
+
+
+def test_a_clean_source_comes_once_with_a_run_of_its_own_and_with_nothing_else(world: World) -> None:
+    registered(world, "a", run=Run(id="01KA"), source=Source(commit="c" * 40, dirty=True))
+    (path,) = written(world.version("a"))
+    clean = world.version("a", run=Run(id="01KB"), source=Source(commit="d" * 40))
+    denied = replace(clean, spec=replace(clean.spec, run=Run(id="01KA")))
+    better = replace(clean, spec=replace(clean.spec, metrics=(Metric(name="accuracy", value="1"),)))
+    other = replace(clean, spec=replace(clean.spec, artifact=world.version("b").spec.artifact))
+    for index, (version, told) in enumerate(
+        ((denied, "source is"), (better, "metrics is"), (other, "digest and format"))
+    ):
+        report = checked(world, by_hand(world, written(version), f"more-{index}"))
+        assert not report.passed and told in report.summary
+    report = checked(world, by_hand(world, written(clean), "clean"))
+    assert report.passed and report.summary == "clean source of iris:1"
+    world.commit({path: written(clean)[path]})
+    later = replace(clean, spec=replace(clean.spec, run=Run(id="01KC"), source=Source(commit="e" * 40)))
+    report = checked(world, by_hand(world, written(later), "later"))
+    assert not report.passed and any("source is immutable" in str(problem) for problem in report.problems)
 
 
 MODEL, POLICY = layout.model("iris"), layout.policy("default")

@@ -91,6 +91,11 @@ class Source:
     dirty: bool = False
     entry_point: str | None = None
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether a commit holds exactly this code; that no commit is known proves nothing better than changes do."""
+        return bool(self.commit) and not self.dirty
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

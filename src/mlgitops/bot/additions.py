@@ -1,4 +1,7 @@
-"""What a pull request adds: versions that must be reserved and true, and nothing immutable that was once otherwise."""
+"""What a pull request adds: versions that must be reserved and true, nothing immutable that was once otherwise.
+
+What a version may be given later is named here too: the clean source that it lacked.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 from mlgitops import artifacts
 from mlgitops.api import ModelVersion, ServingRuntime
+from mlgitops.bot import sources
 from mlgitops.bot.case import Case
 from mlgitops.bot.report import Subject
 from mlgitops.errors import IntegrityError, MlgitopsError, NotFoundError, OutsideError
@@ -25,6 +29,16 @@ def additions(case: Case) -> Iterator[Subject]:
                 unlike = tuple(_unchanged(case, entry))
                 if unlike:
                     yield Subject(metadata.name, f"runtime {metadata.name}", unlike)
+
+
+def clean_sources(case: Case) -> Iterator[Subject]:
+    """Name every version that gets the source of a clean run; that nothing else of it changes is the tree's to say."""
+    for entry in case.after.entries:
+        new = entry.resource if entry.document.file in case.changed else None
+        old = case.before.find(ModelVersion, entry.key[1]) if isinstance(new, ModelVersion) else None
+        if old is not None and isinstance(new, ModelVersion) and sources.replaces(old, new):
+            name = f"{new.spec.model_ref.name}:{new.spec.version}"
+            yield Subject(name, f"clean source of {name}", (Verdict("source", Outcome.PASS, sources.told(old, new)),))
 
 
 def artifact(case: Case, version: ModelVersion, *, deep: bool = False) -> Verdict:

@@ -7,7 +7,7 @@ address are the base branch's; nothing that the pull request brings is run or be
 from __future__ import annotations
 
 from mlgitops import plan, registry
-from mlgitops.bot.additions import additions
+from mlgitops.bot.additions import additions, clean_sources
 from mlgitops.bot.case import Case, Question
 from mlgitops.bot.judges import judges
 from mlgitops.bot.moves import moves
@@ -32,7 +32,7 @@ def check(question: Question) -> Report:
     after = registry.read((repository, merged))
     problems = tuple(registry.validate(after, before))
     case = Case(question, before, after, frozenset(repository.changed(question.base, merged)))
-    subjects = (*judges(case), *additions(case), *moves(case))
+    subjects = (*judges(case), *additions(case), *clean_sources(case), *moves(case))
     changed = None if problems else plan.diff(before, after)
     return Report(
         base=question.base,

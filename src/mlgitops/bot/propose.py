@@ -1,23 +1,25 @@
-"""``mlgitops propose``: a run's model becomes a pull request that adds a ModelVersion."""
+"""``mlgitops propose``: a run's model becomes a pull request that adds a ModelVersion, or names its clean source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgitops import registry, tracking
-from mlgitops.api import Metadata, Model, ModelVersion, Reference, names
+from mlgitops.api import Metadata, Model, ModelVersion, PromotionPolicy, Reference, names
 from mlgitops.api.model import ModelSpec, Stage
-from mlgitops.bot import proposal
+from mlgitops.bot import proposal, sources
 from mlgitops.bot.context import Context, actor
 from mlgitops.bot.inert import code, plain
 from mlgitops.config import Config
 from mlgitops.errors import InputError, OutsideError, RefusedError
 from mlgitops.forge import Pull, State
 from mlgitops.git import ls_remote
+from mlgitops.promotion import refuses_unclean
 from mlgitops.registry import layout
 from mlgitops.tracking import LoggedModel, RunRecord
+from mlgitops.tracking.ending import source_warning
 from mlgitops.tracking.remote import push
 
 INBOX = "mlgitops-inbox"
@@ -27,7 +29,8 @@ INBOX = "mlgitops-inbox"
 class Proposed:
     """What came of a proposal: a pull request, or an inbox branch that waits for one.
 
-    ``refusal`` is what the remote answered to whoever may only push a branch.
+    ``refusal`` is what the remote answered to whoever may only push a branch, ``warning`` what a later
+    stage will refuse.
     """
 
     model: str
@@ -37,6 +40,7 @@ class Proposed:
     pull: Pull | None = None
     branch: str = ""
     refusal: str = ""
+    warning: str = ""
 
 
 def propose(
@@ -46,7 +50,8 @@ def propose(
 
     Whoever may push to the registry's ledger reserves the number and opens the pull request. Where
     the remote refuses that, or with ``inbox``, only a branch is pushed, and ``mlgitops bot inbox``
-    does the rest with the bot's rights.
+    does the rest with the bot's rights. Where the model is a version already whose code no commit holds,
+    a run from committed code asks to name that source instead.
 
     Args:
         context: the registry.
@@ -63,12 +68,23 @@ def propose(
     logged = _choose(record, model)
     name = names.from_foreign(model or logged.name)
     version = proposal.from_run(record, logged, push(record, context.store), name)
+    return replace(_ask(context, record.id, version, inbox=inbox), warning=_warning(context, record, name))
+
+
+def _ask(context: Context, run: str, version: ModelVersion, *, inbox: bool) -> Proposed:
     if inbox:
-        return _push_branch(context, record.id, version)
+        return _push_branch(context, run, version)
     try:
         return open_proposal(context, version, by=actor())
     except RefusedError as refusal:
-        return replace(_push_branch(context, record.id, version), refusal=str(refusal))
+        return replace(_push_branch(context, run, version), refusal=str(refusal))
+
+
+def _warning(context: Context, record: RunRecord, model: str) -> str:
+    """Say at the start what the model's last stage would say at the end."""
+    known = context.tree.model(model) or first_model(context.config, model)
+    policy = context.tree.find(PromotionPolicy, registry.policy_name(known))
+    return source_warning(record) if policy and refuses_unclean(policy, last=True) else ""
 
 
 def _choose(record: RunRecord, wanted: str | None) -> LoggedModel:
@@ -84,9 +100,20 @@ def _choose(record: RunRecord, wanted: str | None) -> LoggedModel:
 
 
 def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Proposed:
-    """Reserve a number for a version and open the pull request that adds it; doing so twice is doing it once."""
+    """Reserve a number for a version and open the pull request that adds it; doing so twice is doing it once.
+
+    A version that is there already needs no number: the pull request names its clean source.
+
+    Raises:
+        InputError: the model is registered already.
+        OutsideError: remote or forge cannot be reached.
+    """
     name = version.spec.model_ref.name
     found = version.spec.artifact.digest
+    unclean = _unclean(context, version)
+    if unclean:
+        title, pull = sources.open_replacement(context, unclean, version)
+        return Proposed(name, int(unclean.spec.version), found, title, pull)
     other = registered(context, version)
     if other:
         raise InputError(f"this model is registered already, as {other}")
@@ -109,10 +136,22 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
 
 
 def registered(context: Context, version: ModelVersion) -> str:
-    """Return the address that a version's digest has on the base branch; empty when it has none."""
-    name, found = version.spec.model_ref.name, version.spec.artifact.digest
-    numbers = (other.spec.version for other in context.tree.versions(name) if other.spec.artifact.digest == found)
-    return next((f"{name}:{number}" for number in numbers), "")
+    """Return the address that a version's digest has on the base branch; empty while there is something to ask for."""
+    if _unclean(context, version):
+        return ""
+    return next((f"{other.spec.model_ref.name}:{other.spec.version}" for other in _equal(context, version)), "")
+
+
+def _unclean(context: Context, version: ModelVersion) -> ModelVersion | None:
+    """Return the equal version whose source this one's would replace."""
+    return next((other for other in _equal(context, version) if sources.replaces(other, version)), None)
+
+
+def _equal(context: Context, version: ModelVersion) -> Iterator[ModelVersion]:
+    """Yield the versions on the base branch that have this one's digest."""
+    for other in context.tree.versions(version.spec.model_ref.name):
+        if other.spec.artifact.digest == version.spec.artifact.digest:
+            yield other
 
 
 def _asked(context: Context, model: str) -> Iterable[int]:

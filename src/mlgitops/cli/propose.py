@@ -22,6 +22,9 @@ def propose(
 ) -> None:
     """Upload a run's model by its digest and open the pull request that adds a version of it.
 
+    Where the model is a version already whose code no commit holds, a run of committed code that made
+    it again names its source instead.
+
     Where the registry's remote lets you push no more than a branch, it pushes one, and the bot opens
     the pull request.
 
@@ -49,4 +52,6 @@ def propose(
         text = f"pushed {done.branch}; the registry's bot opens the pull request"
         if done.refusal:
             text = f"no right to open it from here: {done.refusal}\n{text}"
+    if done.warning:
+        typer.echo(f"mlgitops: warning: {done.warning}", err=True)
     emit(output, data, text)

@@ -10,6 +10,7 @@ from mlgitops.promotion.change import Change, Held
 from mlgitops.promotion.evaluation import EVALUATED, Evaluation, MetricValue
 from mlgitops.promotion.gates import metric_gate
 from mlgitops.promotion.judge import judge
+from mlgitops.promotion.rules import refuses_unclean, trained_from
 from mlgitops.promotion.service import BECAME_UNHEALTHY, ROLLED_OUT, Service
 from mlgitops.promotion.verdict import Outcome, Verdict, passed
 
@@ -28,4 +29,6 @@ __all__ = [
     "judge",
     "metric_gate",
     "passed",
+    "refuses_unclean",
+    "trained_from",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlgitops.api import PromotionPolicy
+from mlgitops.api.model import Source
 from mlgitops.promotion.change import Change
 from mlgitops.promotion.verdict import Outcome, Verdict
 
@@ -49,15 +50,24 @@ def source(change: Change, policy: PromotionPolicy) -> Verdict:
 
     That no commit is known proves nothing better than uncommitted changes do.
     """
-    found = change.challenger.spec.source
-    commit = found.commit if found else None
-    if found and commit and not found.dirty:
-        return Verdict("source", Outcome.PASS, f"trained from commit {commit[:12]}")
-    trained = f"uncommitted changes on {commit[:12]}" if commit else "unknown source, for it names no commit"
+    found, trained = change.challenger.spec.source, trained_from(change.challenger.spec.source)
+    if found and found.is_clean:
+        return Verdict("source", Outcome.PASS, f"trained from {trained}")
     last = change.model.spec.stages[-1].name == change.stage
-    rule = policy.spec.source.dirty
-    if rule == "Refuse" or (rule == "RefuseAtLastStage" and last):
-        reason = f"{change.name} was trained from {trained}; commit the code and train again"
-        return Verdict("source", Outcome.FAIL, reason)
-    later = "; the last stage refuses it" if rule == "RefuseAtLastStage" else ""
+    if refuses_unclean(policy, last=last):
+        way = f"commit the code, train again, and propose that run: it replaces the source of {change.name}"
+        return Verdict("source", Outcome.FAIL, f"{change.name} was trained from {trained}; {way}")
+    later = "; the last stage refuses it" if refuses_unclean(policy, last=True) else ""
     return Verdict("source", Outcome.PASS, f"warning: {change.name} was trained from {trained}{later}")
+
+
+def trained_from(found: Source | None) -> str:
+    """Return in words what code a version was trained from."""
+    if found is None or not found.commit:
+        return "unknown source, for it names no commit"
+    return f"{'uncommitted changes on' if found.dirty else 'commit'} {found.commit[:12]}"
+
+
+def refuses_unclean(policy: PromotionPolicy, *, last: bool) -> bool:
+    """Return whether a stage refuses what was trained from code that no commit holds; ``last``: the Model's last."""
+    return policy.spec.source.dirty == "Refuse" or (policy.spec.source.dirty == "RefuseAtLastStage" and last)

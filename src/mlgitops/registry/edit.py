@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mlgitops.api.model import Hold, Lifecycle
+from mlgitops.api import codec
+from mlgitops.api.model import Hold, Lifecycle, Run, Source
 from mlgitops.errors import InputError, InvalidError, Problem
 from mlgitops.registry import documents
 
@@ -48,6 +49,21 @@ def set_lifecycle(data: bytes, lifecycle: Lifecycle) -> bytes:
     """
     documents.read("the version's file", data)
     return _rewritten(data, {"lifecycle": _quoted({"state": lifecycle.state, "reason": lifecycle.reason})})
+
+
+def set_source(data: bytes, source: Source, run: Run) -> bytes:
+    """Return a ModelVersion's file with this source and the run that was trained from it.
+
+    Raises:
+        InvalidError: the file is not a sound document.
+    """
+    documents.read("the version's file", data)
+    return _rewritten(data, {"run": _whole(run), "source": _whole(source)})
+
+
+def _whole(value: Run | Source) -> dict[str, Any]:
+    fields: dict[str, Any] = codec.encode(value)
+    return {key: DoubleQuotedScalarString(item) if isinstance(item, str) else item for key, item in fields.items()}
 
 
 def _hold(hold: Hold) -> dict[str, str]:
@@ -91,8 +107,20 @@ def _rewritten(data: bytes, fields: dict[str, Any]) -> bytes:
     for key, value in fields.items():
         if value is None:
             spec.pop(key, None)
+        elif isinstance(value, dict) and isinstance(spec.get(key), CommentedMap):
+            _refill(spec[key], value)
         else:
             spec[key] = DoubleQuotedScalarString(value) if isinstance(value, str) else value
     out = io.BytesIO()
     yaml.dump(document, out)
     return out.getvalue()
+
+
+def _refill(old: CommentedMap, new: dict[str, Any]) -> None:
+    """Change a mapping where it stands; what is a comment after its end stays, whichever key goes."""
+    end = old.ca.items.pop(list(old)[-1], None) if old else None
+    for key in [key for key in old if key not in new]:
+        del old[key]
+    old.update(new)
+    if end is not None and old:
+        old.ca.items[list(old)[-1]] = end

@@ -52,12 +52,22 @@ def end(run: Run) -> None:
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
     push(run)
     if run.status == "finished" and found.models:
-        source = records.read(run.folder).source
-        if source is not None and source.dirty:
-            print("mlgitops: warning: trained from uncommitted changes, which a last stage refuses", file=sys.stderr)
+        unclean = source_warning(records.read(run.folder))
+        if unclean:
+            print(f"mlgitops: warning: {unclean}", file=sys.stderr)
         print(f"mlgitops: next: mlgitops propose {run.id}", file=sys.stderr)
     else:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
+
+
+def source_warning(record: records.RunRecord) -> str:
+    """Return what to warn of when no commit holds the code of a run; empty when one does."""
+    source = record.source
+    if source is None or not source.commit:
+        return "trained from no known commit, which a last stage refuses; train from committed code"
+    if source.dirty:
+        return "trained from uncommitted changes, which a last stage refuses; commit them and train again"
+    return ""
 
 
 def add_up_again(run: Run, *, finished_at: str | None = None) -> None:

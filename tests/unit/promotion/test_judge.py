@@ -207,6 +207,7 @@ def test_a_dirty_or_unknown_source_is_warned_about_first_and_refused_at_the_end(
     found = verdict("source", judged(dirty, policy(source=SourceRule(rule)), [evaluation("2", "0.99")]))
     assert found.outcome is outcome
     assert ("uncommitted changes" if source == DIRTY else "unknown source") in found.reason
+    assert found.reason.endswith("propose that run: it replaces the source of iris:2") is (outcome is Outcome.FAIL)
 
 
 def test_gates_hold_only_for_the_stages_that_the_policy_names() -> None:

@@ -5,7 +5,7 @@ import difflib
 import pytest
 import yaml
 
-from mlgitops.api.model import Hold
+from mlgitops.api.model import Hold, Run, Source
 from mlgitops.errors import InvalidError
 from mlgitops.registry import edit
 
@@ -86,3 +86,28 @@ def test_a_hostile_reason_stays_text() -> None:
 def test_a_file_without_a_spec_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidError):
         edit.set_version(data, "4")
+
+
+VERSION = b"""kind: ModelVersion
+spec:
+  version: "1"
+  run:  # the first
+    id: "01KA"
+    uri: s3://runs/01KA
+    startedAt: "2026-11-23T09:00:00Z"
+  # of no commit
+  datasets: []
+"""
+
+
+def test_a_source_takes_its_place_beside_the_run_and_leaves_comments_alone() -> None:
+    run = Run(id="01KB", uri="s3://runs/01KB")
+    after = edit.set_source(VERSION, Source(commit="0" * 40, entry_point="a: {b}"), run)
+    assert yaml.safe_load(after)["spec"] == {
+        "version": "1",
+        "run": {"id": "01KB", "uri": "s3://runs/01KB"},
+        "source": {"commit": "0" * 40, "entryPoint": "a: {b}"},
+        "datasets": [],
+    }
+    assert b"# the first" in after and b"# of no commit" in after
+    assert edit.set_source(after, Source(commit="0" * 40, entry_point="a: {b}"), run) == after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,8 @@ def test_a_dirty_source_is_said_at_once_and_not_at_the_last_gate(project: Path) 
     assert "warning" not in told(project)
     (project / "helpers.py").write_text("SCALE = 2\n")
     assert "warning: trained from uncommitted changes, which a last stage refuses" in told(project)
+
+
+def test_a_source_that_no_commit_holds_is_said_too(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    assert "warning: trained from no known commit, which a last stage refuses" in told(project)
