@@ -116,7 +116,7 @@ def _matching(pattern: str, about: str) -> Bound:
     search = re.compile(pattern.removesuffix("$") + r"\Z").search
     # The first sentence of the description says the same in people's words, mostly with an example.
     told = f": {' '.join(about.split()).partition('. ')[0].removesuffix('.')}" if about else ""
-    return lambda text: None if search(text) else f"must match {pattern}, which {_short(text)} does not{told}"
+    return lambda text: None if search(text) else f"cannot be {_short(text)}{told}; it must match {pattern}"
 
 
 def _time(text: str) -> str | None:
@@ -180,7 +180,9 @@ def _number_or_text(schema: Raw) -> Leaf:
 
 
 def _list(schema: Raw) -> Check:
-    leaf, item = _leaf(schema["items"]), compile_schema(schema["items"])
+    # An item that says nothing of itself is what the list is said to be of.
+    items = {"description": schema.get("description", "")} | schema["items"]
+    leaf, item = _leaf(items), compile_schema(items)
     bounds = _length(schema, "minItems", "maxItems", "items")
     kind = schema.get("x-kubernetes-list-type", "atomic")
     keys = schema.get("x-kubernetes-list-map-keys", ())

@@ -136,6 +136,19 @@ def test_every_rule_says_what_is_expected(kind: str) -> None:
     assert all(rule["message"] for rule in rules)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_message_of_a_rule_reads_on_from_a_fields_name(kind: str) -> None:
+    said = [
+        (schema, rule["message"])
+        for _, schema in nodes(api.schema(kind), "")
+        for rule in schema.get("x-kubernetes-validations", ())
+    ]
+    for schema, message in said:
+        first, second = message.split()[:2]
+        verb = second if first in schema.get("properties", ()) or first == "metadata.name" else first
+        assert verb in ("must", "may", "is", "need", "needs"), message
+
+
 # Macros and functions of CEL's standard library. What Kubernetes adds to it cannot be run offline.
 STANDARD = {"has", "all", "exists", "exists_one", "map", "filter", "size", "contains", "startsWith", "endsWith"}
 STANDARD |= {"matches", "int", "double", "string", "bool", "type", "timestamp", "duration"}

@@ -158,7 +158,7 @@ def test_a_changed_runtime_says_who_gets_new_pods(clone: Path) -> None:
     change(clone / RUNTIME, image, f"{image}-next")
     told = call(plan, "--output", "json", code=2)  # a runtime must not change, so nobody may merge this
     (reach,) = json.loads(told.stdout)["reaches"]
-    assert "a ServingRuntime is immutable; make one with a new name" in told.stderr
+    assert "spec is immutable; make a ServingRuntime with a new name" in told.stderr
     assert (reach["deployments"], reach["restarted"]) == (["prod-eu/iris-production"],) * 2
 
 

@@ -97,7 +97,7 @@ def test_every_setting_that_the_code_asks_for_is_known() -> None:
         ("url:", "ulr:", [":10: spec.ulr is not a field; did you mean", ":9: spec.url is missing"]),
         ("kind: RegistrySource", "kind: RegistrySorce", [":7: kind 'RegistrySorce' is none of ours; did you mean"]),
         ("mlgitops.dev", "mlgitop.dev", [":6: apiVersion must be mlgitops.dev/v1alpha1"]),
-        ("spec:", "spec:\n  ref: {branch: main, tag: v1}", [":10: spec.ref exactly one of branch, tag"]),
+        ("spec:", "spec:\n  ref: {branch: main, tag: v1}", [":10: spec.ref must set exactly one of branch, tag"]),
         ("spec:", "spec: [", [":11 is not YAML"]),
     ],
 )

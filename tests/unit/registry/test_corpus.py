@@ -4,7 +4,7 @@ import pytest
 
 from corpus_cases import Case, cases
 from mlgitops import api
-from mlgitops.registry import schema
+from mlgitops.registry import documents, schema
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
@@ -12,7 +12,7 @@ def test_the_validator_says_what_the_corpus_says(case: Case) -> None:
     found = schema.findings(case.raw)
     if not found and case.before is not None:
         found = schema.transitions(case.before, case.raw)
-    messages = "; ".join(message for _, message in found)
+    messages = "; ".join(f"{documents.dotted(path)} {message}" for path, message in found)
     if case.refused:
         assert case.refused in messages
     else:

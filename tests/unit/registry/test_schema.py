@@ -65,6 +65,37 @@ def test_a_rule_sees_defaults_and_no_nulls_and_whatever_it_names(rule: str, valu
     assert (findings(rule, value) == []) is holds
 
 
+@pytest.mark.parametrize(
+    ("message", "place", "said"),
+    [
+        ("box.open must not be", ("box", "open"), "must not be"),
+        ("name is too short", ("name",), "is too short"),
+        ("must be a box", (), "must be a box"),
+        ("box.lid must be", (), "box.lid must be"),
+    ],
+)
+def test_a_message_that_begins_with_a_field_is_told_at_that_field(
+    message: str, place: tuple[str, ...], said: str
+) -> None:
+    check = cel.compile_rules({**OBJECT, "x-kubernetes-validations": [{"rule": "false", "message": message}]})
+    found: list[Finding] = []
+    assert check is not None
+    check({}, ("spec",), found)
+    assert found == [(("spec", *place), said)]
+
+
+@pytest.mark.parametrize(("expression", "said"), [("'got ' + self.name", "got x"), ("self.lid", "no"), ("'a' +", "no")])
+def test_a_computed_message_comes_first_and_the_fixed_one_where_it_cannot_be_computed(
+    expression: str, said: str
+) -> None:
+    rule = {"rule": "false", "message": "no", "messageExpression": expression}
+    check = cel.compile_rules({**OBJECT, "x-kubernetes-validations": [rule]})
+    found: list[Finding] = []
+    assert check is not None
+    check({"name": "x"}, (), found)
+    assert found == [((), said)]
+
+
 def test_the_command_line_of_the_rules_package_is_not_loaded() -> None:
     program = (
         "import sys; from mlgitops.registry import cel;"
