@@ -25,6 +25,8 @@ from mlgitops.tracking.query.team import duck, shelf
 from mlgitops.tracking.query.team import parts as team_parts
 from mlgitops.tracking.query.team.shelf import Shard
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = (-math.inf, -1.5, 0.0, 0.1, 1.0, 2.0, 1e300, math.inf)
 TEXTS = ("", "0.1", "1", "True", "None", "relu", "Relu", "rel%", "re'lu", "naïve", "日本", "a_b", "axb", "-inf")
 PARAMS: tuple[Any, ...] = (*TEXTS, 1, 0.1, True, False, None, 10**30, -1.5)

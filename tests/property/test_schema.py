@@ -13,6 +13,8 @@ from mlgitops.registry import documents, schema
 from mlgitops.registry.structure import Finding, compile_schema
 from worlds.objects import objects
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 

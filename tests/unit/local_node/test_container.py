@@ -12,6 +12,8 @@ from mlgitops.local.node import container as container_module
 from mlgitops.local.node.container import Container
 from unit.local_node.one_pod import pod
 
+pytestmark = pytest.mark.slow
+
 # --- ends
 
 

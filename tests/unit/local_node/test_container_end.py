@@ -12,6 +12,8 @@ from cluster.waiting import asynchronous, until
 from mlgitops.local.node import container as container_module
 from unit.local_node.one_pod import POLITE, STUBBORN, pod
 
+pytestmark = pytest.mark.slow
+
 # --- the end
 
 

@@ -14,6 +14,8 @@ from mlgitops.registry import Settings, editor, scaffold
 from mlgitops.registry.schema import strict
 from mlgitops.registry.structure import Finding, compile_schema
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 WRITTEN = [case for case in cases() if case.raw.get("kind") in api.KINDS and "status" not in case.raw]
 

@@ -11,6 +11,8 @@ import pytest
 
 from mlgitops import artifacts, digest, packages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stored(iris_package: packages.Package, tmp_path: Path) -> str:

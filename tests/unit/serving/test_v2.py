@@ -10,6 +10,8 @@ import pytest
 
 from unit.serving.harness import Server
 
+pytestmark = pytest.mark.slow
+
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
 FLAT = [value for row in ROWS for value in row]
 INFER = "/v2/models/iris/infer"

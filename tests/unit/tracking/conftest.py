@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgitops.tracking import ranks, session
+from mlgitops.tracking import helper, ranks, session
 from servers.s3 import s3, s3_server
 
 __all__ = ["s3", "s3_server"]
@@ -31,6 +31,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     while session.active_run():
         session.end_run()
+
+
+@pytest.fixture
+def own_capture(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Capture the test's own folder: a process captures once, and an earlier test did it in the checkout's."""
+    monkeypatch.setattr(helper, "_helper", None)
 
 
 @pytest.fixture

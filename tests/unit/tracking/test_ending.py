@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import mlgitops, numpy as np
 from sklearn.linear_model import LinearRegression

@@ -20,6 +20,8 @@ from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import disabled, session
 from mlgitops.tracking.run import Run
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[..., subprocess.Popen[str]]
 
 

@@ -18,6 +18,8 @@ from mlgitops.tracking.live import LivePush
 from mlgitops.tracking.pulling import pull, read_current
 from servers.s3 import S3
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[..., subprocess.Popen[str]]
 
 

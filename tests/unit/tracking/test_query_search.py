@@ -62,6 +62,7 @@ def test_the_facade_finds_what_a_script_logged(root: Path) -> None:
     assert found("params.solver is null or metrics.accuracy.count > 2", order_by="metrics.accuracy") == ["bad", "good"]
 
 
+@pytest.mark.usefixtures("own_capture")
 def test_data_code_and_dates_are_found(root: Path, tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("a,b\n1,2\n")
     run = new_run(root, "with-data")

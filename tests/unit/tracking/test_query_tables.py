@@ -31,6 +31,7 @@ def a_run(root: Path, name: str, params: dict[str, object], *losses: float, tags
     return run
 
 
+@pytest.mark.usefixtures("own_capture")
 def test_a_table_has_a_typed_column_for_each_thing_that_a_run_says(root: Path) -> None:
     a_run(root, "first", {"C": 1, "shuffle": True, "rate": 0.1}, 0.5, 0.25, tags={"team": "flowers"})
     a_run(root, "second", {"C": 2, "rate": "auto"}, math.nan)

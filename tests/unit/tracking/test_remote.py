@@ -14,6 +14,8 @@ from mlgitops.errors import InputError, IntegrityError, NotFoundError
 from mlgitops.tracking.remote import push
 from servers.s3 import S3
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[..., subprocess.Popen[str]]
 X = np.array([[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.8, 0.1]])
 MODEL = LogisticRegression().fit(X, [0, 1, 0, 1])
