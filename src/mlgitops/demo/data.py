@@ -65,8 +65,8 @@ def deployment(name: str) -> str:
           rollout:
             strategy: Canary
             steps:
-              - {{weight: 20, pause: 2s}}
-              - {{weight: 50, pause: 2s}}
+              - {{weight: 20, pause: 1s}}
+              - {{weight: 50, pause: 1s}}
             keepPrevious: 1m
           route:
             parentRefs:
