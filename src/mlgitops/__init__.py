@@ -12,8 +12,7 @@ modules of ours, and of the standard library what any script has. Every other na
 when it is first used.
 """
 
-from importlib import import_module as _import_module
-
+from mlgitops import lazy as _lazy
 from mlgitops.tracking import shorthand as _shorthand  # noqa: F401 - the way to all that writes a run
 
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
@@ -48,16 +47,16 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_SESSION = "mlgitops.tracking.session"
-_SHORTHAND = "mlgitops.tracking.shorthand"
+_SESSION = "tracking.session"
+_SHORTHAND = "tracking.shorthand"
 _HOMES = {
-    "MlgitopsError": "mlgitops.errors",
-    "Run": "mlgitops.tracking.run",
+    "MlgitopsError": "errors",
+    "Run": "tracking.run",
     "active_run": _SESSION,
-    "autolog": "mlgitops.tracking.autolog.switch",
-    "compare": "mlgitops.tracking.query.comparison",
+    "autolog": "tracking.autolog.switch",
+    "compare": "tracking.query.comparison",
     "end_run": _SESSION,
-    "load_model": "mlgitops.loading",
+    "load_model": "loading",
     "log_artifact": _SHORTHAND,
     "log_audio": _SHORTHAND,
     "log_dataset": _SHORTHAND,
@@ -72,27 +71,23 @@ _HOMES = {
     "log_params": _SHORTHAND,
     "log_table": _SHORTHAND,
     "log_text": _SHORTHAND,
-    "new_run_id": "mlgitops.tracking.places",
-    "search_runs": "mlgitops.tracking.query.search",
+    "new_run_id": "tracking.places",
+    "search_runs": "tracking.query.search",
     "set_experiment": _SESSION,
     "set_tag": _SHORTHAND,
     "set_tags": _SHORTHAND,
     "start_run": _SESSION,
 }
 __all__ = sorted(_HOMES)
+_fetch = _lazy.attributes(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
+    if name != "__version__":
+        return _fetch(name)
+    from importlib.metadata import version
 
-        value: object = version("mlgitops")
-    elif name in _HOMES:
-        value = getattr(_import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module 'mlgitops' has no attribute {name!r}")
-    globals()[name] = value  # the next use finds it without coming here
-    return value
+    return version("mlgitops")
 
 
 def __dir__() -> list[str]:

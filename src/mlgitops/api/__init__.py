@@ -7,6 +7,8 @@ A name is fetched from its module when it is first used: a class costs a millise
 whoever asks for a stage needs few of a hundred.
 """
 
+from mlgitops import lazy
+
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from mlgitops.api import addresses as addresses
@@ -63,14 +65,4 @@ _HOMES = {
     "schema": "schemas",
 }
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mlgitops.api' has no attribute {name!r}")
-    from importlib import import_module
-
-    module = import_module(f"mlgitops.api.{_HOMES[name]}")
-    value: object = module if _HOMES[name] == name else getattr(module, name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.attributes(__name__, _HOMES)

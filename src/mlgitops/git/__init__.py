@@ -8,6 +8,8 @@ A name is fetched from its module when it is first used: what only runs git need
 takes longer to import than most answers take.
 """
 
+from mlgitops import lazy
+
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from mlgitops.git.logins import Login as Login
@@ -40,13 +42,4 @@ _HOMES = {
     "signer": "signatures",
 }
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mlgitops.git' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"mlgitops.git.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.attributes(__name__, _HOMES)

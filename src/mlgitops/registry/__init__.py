@@ -15,6 +15,8 @@ A name is fetched from its module when it is first used: a verdict that is known
 thousands, is found in less time than all of it takes to import.
 """
 
+from mlgitops import lazy
+
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from mlgitops.registry import edit as edit
@@ -71,14 +73,4 @@ _HOMES = {
     "write": "canonical",
 }
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mlgitops.registry' has no attribute {name!r}")
-    from importlib import import_module
-
-    module = import_module(f"mlgitops.registry.{_HOMES[name]}")
-    value: object = module if _HOMES[name] == name else getattr(module, name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.attributes(__name__, _HOMES)

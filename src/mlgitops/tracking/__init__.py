@@ -11,6 +11,8 @@ the files.
 Names are fetched when first used: a training script pays for the writer only.
 """
 
+from mlgitops import lazy
+
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from mlgitops.tracking.places import root as root
@@ -52,13 +54,4 @@ _HOMES = {
     "root": "places",
     "start_run": "session",
 }
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mlgitops.tracking' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"mlgitops.tracking.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.attributes(__name__, _HOMES)

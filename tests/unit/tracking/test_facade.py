@@ -16,7 +16,7 @@ def in_a_new_process(source: str) -> str:
 def test_importing_loads_what_writes_a_run_and_no_other_room() -> None:
     source = "import sys, mlgitops; print(*sorted({name.split('.')[1] for name in sys.modules if '.' in name and "
     source += "name.startswith('mlgitops.')}))"
-    assert in_a_new_process(source) == "tracking"
+    assert in_a_new_process(source) == "lazy tracking"
 
 
 def test_starting_a_run_and_logging_imports_nothing() -> None:

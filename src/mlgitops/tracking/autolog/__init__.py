@@ -11,14 +11,10 @@ around one ``fit``. There is a module a framework; nothing here imports one.
 docs/design/0014 says what is promised to the user's code.
 """
 
+from mlgitops import lazy
+
 TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
 if TYPE_CHECKING:
     from mlgitops.tracking.autolog.switch import autolog as autolog
 
-
-def __getattr__(name: str) -> object:
-    if name != "autolog":
-        raise AttributeError(f"module 'mlgitops.tracking.autolog' has no attribute {name!r}")
-    from mlgitops.tracking.autolog.switch import autolog
-
-    return autolog
+__getattr__ = lazy.attributes(__name__, {"autolog": "switch"})
