@@ -29,6 +29,12 @@ def test_a_first_version_is_owed_to_the_first_stage_and_then_to_the_next(world: 
     assert owed(world.context()) == []  # without a champion the same statement counts for production
 
 
+def test_a_version_that_failed_its_gate_is_not_evaluated_again_and_again(world: World) -> None:
+    registered(world, "a")
+    evaluated(world, "1", "0.5")
+    assert owed(world.context()) == []
+
+
 def test_a_challenger_is_owed_a_comparison_with_what_each_stage_names_now(world: World) -> None:
     for content in ("a", "b", "c"):
         registered(world, content)
