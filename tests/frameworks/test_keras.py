@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -62,6 +64,43 @@ def test_an_early_stop_tells_where_it_was_and_what_it_went_back_to(only_run: Cal
     stopped, restored = int(metrics["stopped_epoch"].last), int(metrics["restored_epoch"].last)
     assert (stopped, restored) == (2, 0)
     assert (metrics["loss"].step, metrics["loss"].last) == (stopped + 1, history["loss"][restored])
+
+
+@pytest.mark.parametrize(("name", "weights_only"), [("{epoch}.keras", False), ("best.weights.h5", True)])
+def test_the_best_checkpoint_is_kept_with_its_score_and_epoch(
+    name: str, weights_only: bool, tmp_path: Path, only_run: Callable[[], Record]
+) -> None:
+    def checkpoint(folder: str) -> keras.callbacks.ModelCheckpoint:
+        return keras.callbacks.ModelCheckpoint(
+            tmp_path / folder / name, mode="max", save_best_only=True, save_weights_only=weights_only
+        )
+
+    weights, history = train(callbacks=[checkpoint("without")])
+    mlgitops.autolog()
+    same, again = train(callbacks=checkpoint("with"))
+    assert all(np.array_equal(one, other) for one, other in zip(weights, same, strict=True))
+    assert again == history
+    best = int(np.argmax(history["val_loss"]))
+    file = name.format(epoch=best + 1)
+    kept = only_run().folder / "artifacts" / "checkpoints"
+    assert (kept / file).read_bytes() == (tmp_path / "with" / file).read_bytes()
+    told = {"file": file, "monitor": "val_loss", "mode": "max", "score": history["val_loss"][best], "epoch": best}
+    assert json.loads((kept / "best.json").read_text()) == told
+
+
+def test_batches_are_logged_on_request_and_change_nothing(only_run: Callable[[], Record]) -> None:
+    weights, history = train()
+    mlgitops.autolog(log_every_n_steps=2)
+    same, again = train()
+    assert all(np.array_equal(one, other) for one, other in zip(weights, same, strict=True))
+    assert again == history
+    record = only_run()
+    # An epoch has five batches, the last of which are measured over all of it.
+    assert [point.step for point in tracking.read_points(record.folder, "batch_loss")] == [2, 4, 6, 8, 10, 12, 14]
+    assert [point.value for point in tracking.read_points(record.folder, "loss")] == history["loss"]
+    assert record.metrics["batch_accuracy"].count == 7
+    by_step = {point.step: point.value for point in tracking.read_points(record.folder, "batch_loss")}
+    assert by_step[10] == pytest.approx(history["loss"][1])
 
 
 def test_an_error_of_a_fit_ends_its_run_as_failed(root: Any) -> None:

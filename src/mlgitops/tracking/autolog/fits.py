@@ -39,6 +39,8 @@ class Options:
     log_models: bool | None = None
     log_datasets: bool = True
     max_child_runs: int = 5
+    log_checkpoints: bool | None = None
+    log_every_n_steps: int = 0
 
 
 @dataclass(slots=True)

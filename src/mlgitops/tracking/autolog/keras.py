@@ -1,15 +1,17 @@
-"""Keras, with any of its backends: a callback for each epoch's metrics.
+"""Keras, with any of its backends: a callback for each epoch's metrics, and for each batch's on request.
 
-Models stay where the user saves them: there is no package format for them yet.
+Models stay where the user saves them, the best checkpoint is kept: there is no package format for them yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import data
+from mlgitops.tracking.autolog import checkpoints, data
 from mlgitops.tracking.autolog.boosting import wrap_fits
 from mlgitops.tracking.autolog.fits import Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Patches
@@ -27,7 +29,29 @@ def install(module: ModuleType, patches: Patches) -> None:
         wrap_fits(module, patches, Fitting)
 
 
-def callback(run: Run) -> Any:
+class Best:
+    """The best checkpoint that a callback wrote, from epoch to epoch: Keras forgets which file and when."""
+
+    def __init__(self, writing: Any) -> None:
+        self._writing = writing
+        self._score = writing.best  # better than this is a best, as the user may have set it
+        self.path: Path | None = None
+        self.epoch = 0
+
+    def look(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """Take note of a file that was written in an epoch because it is better."""
+        if self._writing.best is not self._score:
+            self._score, self.epoch, self.path = self._writing.best, epoch, None
+            with contextlib.suppress(KeyError):  # named by the batch too, which nobody knows any longer
+                self.path = Path(self._writing.filepath.format(epoch=epoch + 1, **logs))  # as Keras documents it
+
+    def told(self) -> dict[str, object]:
+        """Return what is known of it."""
+        mode = getattr(self._writing, "mode", "auto")  # the first releases of Keras 3 forget it
+        return {"monitor": self._writing.monitor, "mode": mode, "score": float(self._score), "epoch": self.epoch}
+
+
+def callback(run: Run, every_n_batches: int, bests: Sequence[Best]) -> Any:
     """Return a callback that logs to a run; its class can exist only where Keras does."""
     from keras.callbacks import Callback
 
@@ -43,9 +67,34 @@ def callback(run: Run) -> Any:
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             """Log what was measured in training and validation."""
-            run.log_metrics({name: float(value) for name, value in (logs or {}).items()}, epoch)
+            run.log_metrics(_numbers(logs), epoch)
+            for best in bests:
+                best.look(epoch, logs or {})
 
-    return Epochs()
+    class Batches(Epochs):
+        """Asked for batches too, which makes the device wait for us at each that is logged."""
+
+        before = 0  # batches of all epochs that ended
+        batch = -1  # the last one's number, in its epoch
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            """Count on from what the optimizer has done in other fits."""
+            super().on_train_begin(logs)
+            self.before = int(self.model.optimizer.iterations)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            """Log what was measured in this epoch up to a batch; several batches may be told of at once."""
+            done, last = self.before + batch + 1, self.before + self.batch + 1
+            self.batch = batch
+            if done // every_n_batches > last // every_n_batches:
+                run.log_metrics({f"batch_{name}": value for name, value in _numbers(logs).items()}, done)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            """Log the epoch, and begin to count the next one's batches."""
+            super().on_epoch_end(epoch, logs)
+            self.before, self.batch = self.before + self.batch + 1, -1
+
+    return Batches() if every_n_batches else Epochs()
 
 
 class Fitting(Observer):
@@ -63,7 +112,9 @@ class Fitting(Observer):
         fit.run.log_params({name: arguments[name] for name in arguments if name not in _NOT_PARAMS})
         fit.name_estimator(model)
         self.log_data = data.Pending(fit, {"y": arguments.get("y"), "X": arguments.get("x")})
-        fit.call.put("callbacks", lambda given: _with(given, callback(fit.run)))
+        self.bests = [Best(one) for one in _each(arguments["callbacks"]) if getattr(one, "save_best_only", False)]
+        added = callback(fit.run, fit.options.log_every_n_steps, self.bests)
+        fit.call.put("callbacks", lambda given: _with(given, added))
 
     def after(self, fit: Fit, history: Any) -> None:
         """Log the layers, which may have been built by the fit, and where it stopped."""
@@ -71,9 +122,13 @@ class Fitting(Observer):
         model = fit.call.args[0]
         model.summary(print_fn=lambda line, **_: lines.append(line))
         fit.run.log_text("\n".join(lines), "model_summary.txt")
-        for one in fit.call.arguments()["callbacks"]:
+        for one in _each(fit.call.arguments()["callbacks"]):
             if hasattr(one, "stopped_epoch"):
                 _log_stop(fit.run, one, history)
+        for best in self.bests:
+            if best.path is not None:
+                checkpoints.keep(fit, best.path, best.told())
+                break
         self.log_data.after(fit)
 
 
@@ -88,6 +143,16 @@ def _log_stop(run: Run, stopping: Any, history: Any) -> None:
         place = history.epoch.index(stopping.best_epoch)
         restored = {name: float(values[place]) for name, values in history.history.items() if len(values) > place}
         run.log_metrics(restored, stopping.stopped_epoch + 1)
+
+
+def _numbers(logs: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in (logs or {}).items()}
+
+
+def _each(callbacks: Any) -> Iterator[Any]:
+    """Yield the callbacks that were given to a fit, in whichever way."""
+    if callbacks is not None:
+        yield from getattr(callbacks, "callbacks", callbacks if isinstance(callbacks, Sequence) else [callbacks])
 
 
 def _with(given: Any, added: Any) -> Any:

@@ -16,7 +16,7 @@ import sys
 import threading
 import weakref
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType
 from typing import Any
@@ -46,15 +46,32 @@ class Known:
     finished_at: str = ""  # of a run that ended
     counts: dict[str, int] = field(default_factory=dict)  # points, by the metric's name
     calls: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # by metric and data
+    taken: frozenset[str] = frozenset()  # names of metrics of the fit
     is_full: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def log(self, metric: str, data: str, call: str, value: float) -> None:
         """Log one score; of a call with other arguments by a name of its own, ``f1_score-2_X_test``."""
+        with self._alone() as may_write:
+            if may_write:
+                self._log(metric, data, call, value)
+
+    def log_all(self, values: Mapping[str, float], subset: str) -> None:
+        """Log scores that have names of their own; where the fit had that name too, in the context of a subset."""
+        with self._alone() as may_write:
+            if not may_write:
+                return
+            for name, value in values.items():
+                self.counts[name] = self.counts.get(name, -1) + 1
+                self.run.log_metric(name, value, self.counts[name], subset if name in self.taken else None)
+            self._finish(subset)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Yield whether there is a record to write to, with time left, while no other thread writes to it."""
         locked = self.lock.acquire(timeout=_PATIENCE)
         try:
-            if not self.is_full and self._is_writable():
-                self._log(metric, data, call, value)
+            yield not self.is_full and self._is_writable()
         finally:
             if locked:
                 self.lock.release()
@@ -70,9 +87,12 @@ class Known:
         self.run.log_metric(name, value, self.counts[name])
         if is_new and call:
             self.run.log_dict(self._told_calls(), CALLS)
+        self._finish(name)
+
+    def _finish(self, last: str) -> None:
         if self.budget.left <= 0:
             self.is_full = True
-            self.run.set_tag("autolog.scores", f"those after {name} are left out: no time; {fits.LIFT}")
+            self.run.set_tag("autolog.scores", f"those after {last} are left out: no time; {fits.LIFT}")
         self._add_up()
 
     def _is_writable(self) -> bool:
@@ -126,13 +146,16 @@ def listen(kind: type, patches: Patches) -> None:
     patches.answers(kind, "score", scored)
 
 
-def remember(fit: fits.Fit, *models: Any) -> None:
-    """Let later scores of fitted models be logged to the run of their fit; with a budget as large as the fit's own."""
+def remember(fit: fits.Fit, *models: Any, taken: Iterable[str] = ()) -> None:
+    """Let later scores of fitted models be logged to the run of their fit; with a budget as large as the fit's own.
+
+    ``taken`` are names of metrics of the fit that a score may have too.
+    """
     with fit.budget.uncounted():
         _push()  # here, as this run is going to be pushed too; at the exit of Python it takes a process a run
     budget = Budget(lifted=fit.options.full)
     budget.allow(fit.seconds)
-    known = Known(fit.run, budget)
+    known = Known(fit.run, budget, taken=frozenset(taken))
     for model in models:
         with contextlib.suppress(TypeError):  # what cannot be referred to weakly is not remembered
 
@@ -144,7 +167,7 @@ def remember(fit: fits.Fit, *models: Any) -> None:
 
 def predicted(original: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
     """Take in what a model predicted."""
-    known = _known(args)
+    known = _known(*args[:1])
     if known is None or not isinstance(result, np.ndarray):
         return
     frame = sys._getframe(1).f_back  # noqa: SLF001 - the documented way to a caller's frame
@@ -162,7 +185,7 @@ def predicted(original: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str
 
 def scored(original: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
     """Log what a model's own ``score`` says."""
-    known = _known(args)
+    known = _known(*args[:1])
     if known is None or not _is_number(result) or _is_nobodys(sys._getframe(1)):  # noqa: SLF001
         return
     frame = sys._getframe(1).f_back  # noqa: SLF001
@@ -183,9 +206,18 @@ def measured(original: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str,
         found.known.log(original.__name__, found.data, _call(original, args, kwargs), float(result))
 
 
-def _known(args: tuple[Any, ...]) -> Known | None:
-    reference, known = _models.get(id(args[0]), (None, None)) if args else (None, None)
-    return known if reference is not None and reference() is args[0] else None
+def evaluated(model: Any, values: Mapping[str, float], subset: str) -> None:
+    """Log what a framework's own evaluation of a fitted model measured."""
+    known = _known(model)
+    if known is None or _is_nobodys(sys._getframe(2)):  # noqa: SLF001 - that of the wrapper
+        return
+    with known.budget:
+        known.log_all(values, subset)
+
+
+def _known(model: Any = None) -> Known | None:
+    reference, known = _models.get(id(model), (None, None))
+    return known if reference is not None and reference() is model else None
 
 
 def _is_nobodys(frame: FrameType | None) -> bool:

@@ -33,6 +33,8 @@ def autolog(
     log_models: bool | None = None,
     log_datasets: bool = True,
     max_child_runs: int = 5,
+    log_checkpoints: bool | None = None,
+    log_every_n_steps: int = 0,
 ) -> None:
     """Log what trainings do, without a line in them: parameters, metrics, data sets, models.
 
@@ -47,14 +49,20 @@ def autolog(
         log_models: whether models are saved with the run; None: when that fits into the time.
         log_datasets: whether digests of the training data are logged.
         max_child_runs: how many candidates of a search become runs of their own, the best first.
+        log_checkpoints: whether the best checkpoint that Lightning or Keras wrote is kept with the run; None: when
+            copying it fits into the time.
+        log_every_n_steps: after so many steps of Lightning or batches of Keras their metrics are logged, besides
+            those of each epoch; 0: never.
 
     Raises:
-        InputError: a framework is not known.
+        InputError: a framework is not known, or the number of steps is negative.
     """
     unknown = [name for name in frameworks if name not in FRAMEWORKS]
     if unknown:
         raise InputError(f"autolog knows no framework {', '.join(unknown)}; known: {', '.join(FRAMEWORKS)}")
-    options = fits.Options(full, log_models, log_datasets, max_child_runs)
+    if log_every_n_steps < 0:
+        raise InputError(f"log_every_n_steps is {log_every_n_steps}; expected 0 for never, 1 for each step, or more")
+    options = fits.Options(full, log_models, log_datasets, max_child_runs, log_checkpoints, log_every_n_steps)
     for framework in frameworks or FRAMEWORKS:
         if disable:
             _turn_off(framework)

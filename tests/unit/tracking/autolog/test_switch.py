@@ -20,6 +20,11 @@ def in_a_new_process(source: str) -> str:
     return done.stdout.strip()
 
 
+def test_a_negative_number_of_steps_is_refused() -> None:
+    with pytest.raises(InputError, match=r"log_every_n_steps is -1; expected 0"):
+        mlgitops.autolog(log_every_n_steps=-1)
+
+
 def test_turning_it_on_imports_no_framework() -> None:
     source = f"import sys, mlgitops; mlgitops.autolog(); print({FRAMEWORKS} & set(sys.modules), 'numpy' in sys.modules)"
     assert in_a_new_process(source) == "set() False"
