@@ -119,7 +119,9 @@ def _lost_in_one_kill(who: str) -> int:
         )
         if counting.returncode:
             raise RuntimeError(f"{who} count: {counting.stderr[-2000:]}")
-        return max(0, logged - int(json.loads(counting.stdout.splitlines()[-1])))
+        lost = max(0, logged - int(json.loads(counting.stdout.splitlines()[-1])))
+        print(f"  {who}: {lost} of {logged} lost", file=sys.stderr, flush=True)
+        return lost
 
 
 def _wait_for(done: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -184,8 +186,7 @@ METRICS = (
         "points",
         "lower",
         partial(_lost_points, "ours"),
-        # aim's store does not show a dead process's run to another one before it has been indexed.
-        {peer: partial(_lost_points, peer, KILLS_OF_A_PEER) for peer in PEERS if peer != "aim"},
+        {peer: partial(_lost_points, peer, KILLS_OF_A_PEER) for peer in PEERS},
         goal="<=0",
         rounds=(4, 1),
     ),

@@ -285,6 +285,20 @@ def _count_dvclive() -> int:
     return max(0, path.read_text().count("\n") - 1) if path.exists() else 0
 
 
+def _count_aim() -> int:
+    import aim
+    from aim.sdk.index_manager import RepoIndexManager
+
+    repo = aim.Repo(".")
+    index = RepoIndexManager.get_index_manager(repo)
+    found = 0
+    for run in (Path(repo.path) / "meta" / "chunks").iterdir():
+        index.index(run.name)  # as `aim up` does: no reader finds a dead process's run before
+        metrics = aim.Run(run.name, repo=repo, read_only=True).metrics()
+        found += sum(len(metric.values.sparse_list()[0]) for metric in metrics)
+    return found
+
+
 def _count_trackio() -> int:
     import sqlite3
 
