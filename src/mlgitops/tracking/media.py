@@ -101,7 +101,10 @@ def image(value: Any) -> Encoded:
     """Encode an image as PNG."""
     if hasattr(value, "save") and hasattr(value, "mode"):  # PIL
         saved = io.BytesIO()
-        value.save(saved, format="PNG")
+        try:
+            value.save(saved, format="PNG")
+        except OSError as error:  # what PIL says of colours that PNG has not
+            raise InputError(f"PNG cannot keep the image: {error}; convert it, as by image.convert('RGB')") from error
         return Encoded(saved.getvalue(), ("png",))
     array = _array(value, "log_image takes a PIL image or an array")
     if array.ndim == 2:
@@ -125,13 +128,15 @@ def audio(value: Any, rate: int) -> Encoded:
     array = _array(value, "log_audio takes an array")
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or not 1 <= array.shape[1] <= 16 or rate <= 0:
+    if array.ndim != 2 or not 1 <= array.shape[1] <= 16 or not _is_rate(rate):
         raise InputError(
-            f"sound of shape {array.shape} at {rate} hertz is none; expected samples, or samples x channels"
+            f"sound of shape {array.shape} at {rate!r} hertz is none; expected samples, or samples x channels"
         )
     if array.dtype.kind == "f":
+        if not math.isfinite(float(array.sum(dtype="float64"))):
+            raise InputError("the sound holds NaN or infinity; expected fractions from -1 to 1")
         signal = (array.clip(-1.0, 1.0) * 32767.0).round()
-    elif array.dtype.kind in "iu" and array.dtype.itemsize <= 2:
+    elif array.dtype.str[1:] in ("i1", "i2", "u1"):
         signal = array
     else:
         raise InputError(f"sound of {array.dtype} is none; expected fractions from -1 to 1, or 16-bit numbers")
@@ -142,6 +147,10 @@ def audio(value: Any, rate: int) -> Encoded:
         file.setframerate(int(rate))
         file.writeframes(signal.astype("<i2").tobytes())
     return Encoded(written.getvalue(), ("wav",))
+
+
+def _is_rate(rate: Any) -> bool:
+    return (isinstance(rate, float) or hasattr(rate, "__index__")) and 1 <= rate < 1 << 31
 
 
 def _array(value: Any, expected: str) -> Any:

@@ -35,6 +35,7 @@ _MOST_STEPS = 100_000  # series whose next step is remembered
 _MOST_LINES = 10_000  # in one write
 _LONGEST_ERROR = 500  # characters
 _SPECIAL = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
+_VANISHED = "the run's folder was removed while it was written"
 _ENDS = ("finished", "failed", "preempted")
 
 
@@ -156,7 +157,7 @@ class Run(Attachments):
         from mlgitops.tracking import ending
 
         try:
-            for step in (self._finish_helpers, self._write_end, lambda: ending.end(self)):
+            for step in (self._finish_helpers, self._write_end, self._tell_vanished, lambda: ending.end(self)):
                 try:
                     step()
                 except Exception as failure:
@@ -207,7 +208,7 @@ class Run(Attachments):
     def problems(self) -> list[str]:
         """What the record lacks, in words."""
         lost = [f"{self._lost} values were not written"] if self._lost else []
-        vanished = ["the run's folder was removed while it was written"] if self.writer.vanished else []
+        vanished = [_VANISHED] if self.writer.vanished else []
         return [*self._problems, *lost, *vanished, *([self._error] if self._error else [])]
 
     @property
@@ -255,8 +256,7 @@ class Run(Attachments):
         kind = "" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: "
         problem = f"{what}: {kind}{error}"[:_LONGEST_ERROR]
         self._problems.append(problem)
-        self._told = True
-        print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)
+        self._tell(problem)
 
     def _finish_helpers(self) -> None:
         """Let the processes beside this one write what they still have to say."""
@@ -269,6 +269,21 @@ class Run(Attachments):
 
             print(f"mlgitops: waiting for the digest of data {digesting.name!a}", file=sys.stderr)
             digesting.wait(PATIENCE)
+
+    def _tell_vanished(self) -> None:
+        """Tell what no write noticed: what is written to a removed file is nowhere."""
+        if not self.writer.vanished:
+            return
+        if places.is_strict():
+            from mlgitops.errors import OutsideError
+
+            raise OutsideError(f"{self.folder}: {_VANISHED}")
+        if not self._told:
+            self._tell(_VANISHED)
+
+    def _tell(self, problem: str) -> None:
+        self._told = True
+        print(f"mlgitops: run {self.id} is incomplete: {problem!a}; training goes on", file=sys.stderr)
 
     def _write_end(self) -> None:
         role = OWNER if self.is_owner else MEMBER

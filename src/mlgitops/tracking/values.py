@@ -3,9 +3,9 @@
 An array's covers its type, shape and elements in C order, little-endian; a tensor's is its array's. A frame of
 pandas: its columns' names, types and values and its index. A table of Arrow or polars: see
 ``columns``. A sparse matrix: its sorted entries. A collection: its members, in order, those of
-a mapping by name. A data set with a length whose rows are asked for by number, as PyTorch's
-and Hugging Face's: its rows in order, one at a time. Different kinds of containers have different
-digests though they hold the same numbers.
+a mapping by name and those of a set in no order. A data set with a length whose rows are asked for by
+number, as PyTorch's and Hugging Face's: its rows in order, one at a time. Different kinds of
+containers have different digests though they hold the same numbers.
 
 Libraries are looked up and never imported: one that was never imported has made no object.
 """
@@ -32,6 +32,8 @@ def of_value(data: object) -> str:
         return digests.of_json({str(key): of_value(value) for key, value in data.items()})
     if isinstance(data, tuple | list):
         return digests.of_json([of_value(value) for value in data])
+    if isinstance(data, set | frozenset):
+        return digests.of_json({"set": sorted(of_value(value) for value in data)})
     if data is None or isinstance(data, str | bytes | bool | int | float):
         return digests.of_bytes(repr(data).encode("utf-8", "surrogatepass"))
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
@@ -40,7 +42,7 @@ def of_value(data: object) -> str:
     if numpy is not None and isinstance(data, numpy.ndarray | numpy.generic):
         return _of_array(data, numpy)
     for kind, digest in _DUCKS:
-        if all(hasattr(type(data), name) for name in kind):  # asking the object itself may compute something
+        if _offers(type(data), kind):  # asking the object itself may compute something
             return digest(data)
     raise InputError(
         f"a {type(data).__module__}.{type(data).__qualname__} has no digest yet; "
@@ -49,12 +51,15 @@ def of_value(data: object) -> str:
 
 
 def _of_array(data: Any, numpy: Any) -> str:
+    if isinstance(data, numpy.ma.MaskedArray):
+        return digests.of_json({"masked": [of_value(data.filled()), of_value(numpy.ma.getmaskarray(data))]})
     array = numpy.ascontiguousarray(data)
     if array.dtype.hasobject:
         return _of_texts("object", array.shape, array.ravel())
     # Little-endian everywhere, so that a digest does not depend on the machine.
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    header = digests.canonical_json({"dtype": array.dtype.str, "shape": list(numpy.shape(data))})
+    kind = repr(array.dtype.descr) if array.dtype.names else array.dtype.str
+    header = digests.canonical_json({"dtype": kind, "shape": list(numpy.shape(data))})
     sha256 = hashlib.sha256(header + b"\n")
     sha256.update(array.view(numpy.uint8).data if array.size and array.ndim else array.tobytes())
     return f"sha256:{sha256.hexdigest()}"
@@ -77,12 +82,33 @@ def _of_column(column: Any) -> str:
 
 
 def _of_texts(kind: str, shape: Iterable[int], values: Iterable[object]) -> str:
-    """Digest values of any type by their type's name and text, each preceded by its length."""
+    """Digest values of any type by their type's name and text or digest, each preceded by its length."""
     sha256 = hashlib.sha256(digests.canonical_json({"dtype": kind, "shape": list(shape)}) + b"\n")
+    known: dict[type, bool] = {}  # as asking for each of a million values would take longer than digesting them
     for value in values:
-        text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
+        cell = type(value)
+        if cell not in known:
+            known[cell] = _is_its_text(cell)
+        text = f"{cell.__name__}:{value if known[cell] else of_value(value)}".encode("utf-8", "surrogatepass")
         sha256.update(len(text).to_bytes(8, "little") + text)
     return f"sha256:{sha256.hexdigest()}"
+
+
+def _is_its_text(kind: type) -> bool:
+    """Say whether the text of a value is all of it.
+
+    The text of an array leaves out its middle and digits of its numbers, that of a set tells its order, and one
+    that is not of the type's own making tells where in memory the value lies.
+    """
+    if issubclass(kind, str | bytes):
+        return True
+    if issubclass(kind, Mapping | set | frozenset) or any(_offers(kind, names) for names, _ in _DUCKS):
+        return False
+    return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
+
+
+def _offers(kind: type, names: Iterable[str]) -> bool:
+    return all(hasattr(kind, name) for name in names)
 
 
 def _of_tensor(data: Any) -> str:

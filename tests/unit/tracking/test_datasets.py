@@ -76,6 +76,10 @@ def test_equal_content_has_one_digest(one: object, other: object) -> None:
     assert of_value(one) == of_value(other)
 
 
+LONG = np.arange(5000.0)
+LONG_BUT_ONE = np.where(LONG == 2500.0, -1.0, LONG)
+
+
 def changed(change: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
     frame = FRAME.copy()
     result = change(frame)
@@ -98,6 +102,13 @@ def changed(change: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
         (FRAME, changed(lambda frame: frame.fillna("None"))),
         (FRAME["a"], FRAME["a"].rename("z")),
         ((np.ones(2), np.zeros(2)), (np.zeros(2), np.ones(2))),
+        (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),
+        (np.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]), np.array([(1, 2.0)], [("z", "i4"), ("b", "f8")])),
+        (pd.Series([LONG]), pd.Series([LONG_BUT_ONE])),  # whose text leaves out the middle
+        (pd.Series([np.array([0.1])]), pd.Series([np.array([0.1 + 1e-12])])),  # whose text rounds
+        (pd.Series([{"a": [LONG]}]), pd.Series([{"a": [LONG_BUT_ONE]}])),
+        (pd.Series([pd.DataFrame({"a": LONG})]), pd.Series([pd.DataFrame({"a": LONG_BUT_ONE})])),
+        (pd.Series([{"a", "b"}]), pd.Series([{"a", "c"}])),
     ],
 )
 def test_any_difference_of_content_is_another_digest(one: object, other: object) -> None:
@@ -108,7 +119,8 @@ def test_a_digest_is_the_same_in_another_process() -> None:
     source = (
         "import numpy as np, pandas as pd\n"
         "from mlgitops.tracking.datasets import of_value\n"
-        "print(of_value({'x': np.arange(10) / 3, 'f': pd.DataFrame({'t': ['ä', 'b'], 'n': [1.5, None]})}))\n"
+        "frame = pd.DataFrame({'t': ['ä', 'b'], 's': [{'a', 'b'}, {'c'}], 'n': [1.5, None]})\n"
+        "print(of_value({'x': np.arange(10) / 3, 'f': frame}))\n"
     )
     found = subprocess.run(
         [sys.executable, "-c", source],
@@ -117,7 +129,8 @@ def test_a_digest_is_the_same_in_another_process() -> None:
         text=True,
         env={"PYTHONHASHSEED": "7"},
     )
-    ours = of_value({"x": np.arange(10) / 3, "f": pd.DataFrame({"t": ["ä", "b"], "n": [1.5, None]})})
+    frame = pd.DataFrame({"t": ["ä", "b"], "s": [{"a", "b"}, {"c"}], "n": [1.5, None]})
+    ours = of_value({"x": np.arange(10) / 3, "f": frame})
     assert found.stdout.strip() == ours
 
 
@@ -129,6 +142,8 @@ def test_what_cannot_be_digested_says_what_can(tmp_path: Path) -> None:
             mlgitops.log_dataset("s3://bucket/data.csv")
         with pytest.raises(InputError, match=r"test_datasets\.Odd has no digest yet"):
             mlgitops.log_dataset(Odd())
+        with pytest.raises(InputError, match=r"test_datasets\.Odd has no digest yet"):
+            mlgitops.log_dataset(pd.Series([Odd()]))  # its text is a place in memory
 
 
 class Odd:

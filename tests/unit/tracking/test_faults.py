@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import tracemalloc
 from collections.abc import Callable
@@ -271,3 +272,7 @@ def test_strict_mode_raises_wherever_something_is_lost(root: Path, monkeypatch: 
     with pytest.raises(mlgitops.MlgitopsError, match="nonsense"):
         run.end()
     assert tracking.read(run.folder).status == "finished"
+    removed = mlgitops.start_run()
+    shutil.rmtree(removed.folder)
+    with pytest.raises(mlgitops.MlgitopsError, match="was removed while it was written"):
+        removed.end()

@@ -144,10 +144,25 @@ def test_sound_is_a_wav_file(root: Path, channels: int) -> None:
     assert first == -32767
 
 
-@pytest.mark.parametrize("samples", [np.zeros((2, 2, 2)), np.zeros(3, "int64"), "sound"])
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros((2, 2, 2)), np.zeros(3, "int64"), np.full(3, 40_000, "uint16"), np.array([0.5, math.nan]), "sound"],
+)
 def test_what_is_no_sound_raises(root: Path, samples: object) -> None:
     with mlgitops.start_run(), pytest.raises(InputError):
         mlgitops.log_audio(samples, 8000)
+
+
+@pytest.mark.parametrize("rate", [0, 0.5, math.nan, 1 << 31, "fast", None])
+def test_what_is_no_rate_of_samples_raises(root: Path, rate: Any) -> None:
+    with mlgitops.start_run(), pytest.raises(InputError, match="hertz"):
+        mlgitops.log_audio(np.zeros(3), rate)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "F"])
+def test_an_image_of_colours_that_png_has_not_says_how_to_convert_it(root: Path, mode: str) -> None:
+    with mlgitops.start_run(), pytest.raises(InputError, match="convert"):
+        mlgitops.log_image(Image.new(mode, (2, 2)))
 
 
 def test_text_pages_and_values_are_kept_as_they_are(root: Path) -> None:

@@ -168,6 +168,7 @@ def test_a_record_that_is_removed_while_it_is_written_stops_no_training(root: Pa
     _, told = process.communicate()
     assert process.returncode == 0, told
     assert only_run(root).problems == ("the run's folder was removed while it was written",)
+    assert told.count("is incomplete") == 1
 
 
 def test_a_torn_last_line_is_dropped(root: Path) -> None:
