@@ -72,7 +72,7 @@ test-frameworks: $(VENV)/.synced ## Tests with heavy frameworks, in environments
 	@for lock in tests/frameworks/*.lock; do \
 		name=$$(basename $$lock .lock); python=$$($(BIN)/python tools/isolated.py $$lock); \
 		KERAS_BACKEND=jax PYTHONPATH=$(CURDIR)/src $(PHASE) "tests: $$name" \
-			$$python -m pytest tests/frameworks/test_$$name.py -q --confcutdir=tests/frameworks -p no:cacheprovider $(ARGS); \
+			$$python -m pytest tests/frameworks/test_$${name}*.py -q --confcutdir=tests/frameworks -p no:cacheprovider $(ARGS); \
 	done
 
 containers: setup ## Tests on a real kubelet and containerd (Linux, root; installs Debian packages that are missing)

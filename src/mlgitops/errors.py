@@ -41,10 +41,14 @@ class NotFoundError(InputError):
 
 
 class MissingExtraError(InputError):
-    """An optional dependency is not installed; the message names the pip command."""
+    """An optional dependency is not installed; the message names the pip command.
+
+    ``extra`` is empty for a package that no extra brings.
+    """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'mlgitops[{extra}]'")
+        wanted = f"'mlgitops[{extra}]'" if extra else package
+        super().__init__(f"{package} is not installed; run: pip install {wanted}")
         self.package = package
         self.extra = extra
 

@@ -18,7 +18,11 @@ Safety = Literal["data", "confined", "code"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: its safety class, file in the package, extra to install and packages whose versions matter."""
+    """One format: its safety class, file in the package, extra to install and packages whose versions matter.
+
+    ``extra`` is empty for a framework that is never one of ours: its builds differ by
+    machine, and the user has chosen one.
+    """
 
     safety: Safety
     file: str
@@ -32,6 +36,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "xgboost": Format("data", "model.ubj", "xgboost", ("xgboost", "numpy")),
     "lightgbm": Format("data", "model.lgb", "lightgbm", ("lightgbm", "numpy")),
     "catboost": Format("data", "model.cbm", "catboost", ("catboost", "numpy")),
+    "keras": Format("confined", "model.keras", "", ("h5py", "keras", "numpy")),
 }
 
 
@@ -49,11 +54,12 @@ def choose(model: Any) -> str:
         ("catboost", "catboost"),
         ("onnx", "onnx"),
         ("sklearn", "skops"),
+        ("keras", "keras"),
     ):
         if root in roots:
             return name
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputError(
         f"a {kind} cannot be saved; expected a scikit-learn estimator, "
-        "a model of XGBoost, LightGBM or CatBoost, or an ONNX ModelProto"
+        "a model of XGBoost, LightGBM, CatBoost or Keras, or an ONNX ModelProto"
     )

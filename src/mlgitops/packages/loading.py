@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 from mlgitops import digest as digests
-from mlgitops.errors import InputError, NotFoundError, require
+from mlgitops.errors import InputError, MissingExtraError, NotFoundError
+from mlgitops.packages.flavors import keras_backend
 from mlgitops.packages.flavors.base import Opened
 from mlgitops.packages.formats import FORMATS
 from mlgitops.packages.loaded import LoadedModel
@@ -66,11 +68,16 @@ def _inspect(folder: Path, digest: str | None) -> Package:
 
 
 def _flavor_for(package: Package, lean: bool) -> ModuleType:
-    if not lean or package.format != "skops":
+    if package.format == "keras":
+        keras_backend.choose(package.settings.get("backend"))
+    if not lean:
         return flavor(package.format)
-    from mlgitops.packages.flavors.lean import import_skops
+    from mlgitops.packages.flavors.lean import hidden, import_skops
 
-    return import_skops(pandas=package.settings.get("arrangement") == "frame")
+    if package.format == "skops":
+        return import_skops(pandas=package.settings.get("arrangement") == "frame")
+    with hidden("matplotlib"):
+        return flavor(package.format)
 
 
 def flavor(name: str) -> ModuleType:
@@ -79,4 +86,10 @@ def flavor(name: str) -> ModuleType:
     Raises:
         MissingExtraError: its framework is not installed.
     """
-    return require(f"mlgitops.packages.flavors.{name}", FORMATS[name].extra)
+    try:
+        return importlib.import_module(f"mlgitops.packages.flavors.{name}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "mlgitops").partition(".")[0]
+        if package == "mlgitops":
+            raise
+        raise MissingExtraError(package, FORMATS[name].extra) from error

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ import pytest
 import yaml
 
 from mlgitops import digest, packages
-from mlgitops.errors import InputError, IntegrityError, NotFoundError
+from mlgitops.errors import InputError, IntegrityError, MissingExtraError, NotFoundError
+from mlgitops.packages import loading
+from mlgitops.packages.flavors import keras_backend
 
 
 @pytest.fixture
@@ -108,3 +113,24 @@ def test_other_names_of_inputs_are_refused(package: packages.Package) -> None:
 def test_an_unknown_output_is_refused_with_the_known_ones(package: packages.Package, iris: Any) -> None:
     with pytest.raises(InputError, match="has no output margin; it has: predict, predict_proba"):
         packages.load(package.folder).infer({"input": iris[0]}, ["margin"])
+
+
+def test_a_framework_that_no_extra_brings_is_asked_for_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(MissingExtraError, match=r"keras is not installed; run: pip install keras$"):
+        loading.flavor("keras")
+
+
+def test_keras_gets_a_backend_that_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    for name in ("keras", "tensorflow", "torch"):
+        (tmp_path / "packages" / name).mkdir(parents=True)
+        (tmp_path / "packages" / name / "__init__.py").touch()
+    found = []
+    for preferred, configured in (("tensorflow", None), ("numpy", None), ("torch", "tensorflow"), ("torch", "jax")):
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": configured}))
+        keras_backend.choose(preferred)
+        found.append(os.environ.pop("KERAS_BACKEND", None))
+    assert found == ["tensorflow", "torch", None, "torch"]

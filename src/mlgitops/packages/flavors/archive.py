@@ -2,8 +2,7 @@
 
 skops names members and nodes after memory addresses and random numbers and stamps
 its zip with the time. Here nodes are numbered in the order of the schema, and only
-where one object appears at several places; members are stored uncompressed, so that
-no version of zlib has a say, in one order, with one time and one mode.
+where one object appears at several places; the members are packed as ``zips`` does.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlgitops.packages.flavors import zips
+
 _SCHEMA: Final = "schema.json"
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_MODE: Final = 0o100644 << 16
 
 # Nodes of values that cannot change: whether two of them are one object means nothing.
 _VALUES: Final = {"JsonNode", "TypeNode"}
@@ -33,17 +32,7 @@ def normalise(data: bytes) -> bytes:
         schema = shared.rewrite(schema)
         members = {new: _content(archive.read(old), new) for old, new in shared.files.items()}
     members[_SCHEMA] = json.dumps(schema, separators=(",", ":"), ensure_ascii=False).encode()
-    return _zip(members)
-
-
-def _zip(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.create_system, info.external_attr = 3, _MODE
-            archive.writestr(info, content)
-    return buffer.getvalue()
+    return zips.packed(members)
 
 
 def _is_node(value: Any) -> bool:

@@ -1,17 +1,20 @@
-"""Keras, with any of its backends: a callback for each epoch's metrics, and for each batch's on request.
+"""Keras, with any of its backends: a callback for each epoch's metrics, and for each batch's on request; the model.
 
-Models stay where the user saves them, the best checkpoint is kept: there is no package format for them yet.
+The best checkpoint that the user's callbacks wrote is kept as a file beside it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import checkpoints, data
+import numpy as np
+
+from mlgitops.tracking.autolog import checkpoints, data, models
 from mlgitops.tracking.autolog.boosting import wrap_fits
 from mlgitops.tracking.autolog.fits import Call, Fit, Observer
 from mlgitops.tracking.autolog.patches import Patches
@@ -20,6 +23,7 @@ from mlgitops.tracking.run import Run
 _NOT_PARAMS = frozenset(
     ("self", "x", "y", "callbacks", "validation_data", "verbose", "sample_weight", "validation_sample_weight")
 )
+_BYTES_PER_WEIGHT = 4
 _STOPPING = ("monitor", "min_delta", "patience", "baseline", "restore_best_weights")
 
 
@@ -117,9 +121,12 @@ class Fitting(Observer):
         fit.call.put("callbacks", lambda given: _with(given, added))
 
     def after(self, fit: Fit, history: Any) -> None:
-        """Log the layers, which may have been built by the fit, and where it stopped."""
-        lines: list[str] = []
+        """Log the model and its layers, which may have been built by the fit, and where it stopped."""
         model = fit.call.args[0]
+        # Saving changes nothing about a model of Keras, so it is its own twin.
+        weights = sum(math.prod(weight.shape) for weight in model.weights) * _BYTES_PER_WEIGHT
+        models.log(fit, models.Twin(model, 0, weights), _example(model, fit.call.arguments().get("x")))
+        lines: list[str] = []
         model.summary(print_fn=lambda line, **_: lines.append(line))
         fit.run.log_text("\n".join(lines), "model_summary.txt")
         for one in _each(fit.call.arguments()["callbacks"]):
@@ -130,6 +137,23 @@ class Fitting(Observer):
                 checkpoints.keep(fit, best.path, best.told())
                 break
         self.log_data.after(fit)
+
+
+def _example(model: Any, x: Any) -> Any:
+    """Return a few rows of what the model was trained on, None for what is no array, data frame or several of them."""
+    if hasattr(x, "iloc"):
+        return data.head(x)
+    inputs = getattr(model, "inputs", None) or ()
+    names = list(x) if isinstance(x, Mapping) else [tensor.name for tensor in inputs]
+    several = isinstance(x, Mapping | list | tuple)
+    parts = list(x.values()) if isinstance(x, Mapping) else list(x) if several else [x]
+    if len(parts) != len(inputs) or not all(isinstance(part, np.ndarray) for part in parts):
+        return None
+    # Keras takes a column where a model wants a matrix of one, a server does not.
+    if any(part.ndim != len(tensor.shape) for part, tensor in zip(parts, inputs, strict=True)):
+        return None
+    heads = [data.head(part) for part in parts]
+    return dict(zip(names, heads, strict=True)) if several else heads[0]
 
 
 def _log_stop(run: Run, stopping: Any, history: Any) -> None:
