@@ -76,6 +76,9 @@ def running(
     operator = Operator([sys.executable, *command], environment, folder)
     try:
         yield operator
+    except BaseException:
+        print(operator.log.read_text())  # pytest shows it with the failure
+        raise
     finally:
         if operator.process.poll() is None:
             operator.process.kill()
@@ -142,8 +145,8 @@ async def test_the_api_server_may_be_killed_under_it(
                     return False
                 return True
 
-            await until(created, seconds=30)
-            await until(lambda: applied(session, namespace), seconds=30)
+            await until(created)
+            await until(lambda: applied(session, namespace))
         assert operator.process.poll() is None
 
 
@@ -158,7 +161,7 @@ async def test_kopfs_watch_notices_that_ours_is_silent(
             await until(lambda: any("timeoutSeconds" in line for line in api_proxy.requests))
             api_proxy.silence(ours)
             await session.apply(source(namespace, remote), field_manager="test")
-            await until(lambda: applied(session, namespace), seconds=30)
+            await until(lambda: applied(session, namespace))
             assert "listing again" in operator.log.read_text()
 
 
