@@ -209,7 +209,7 @@ async def test_an_api_that_is_not_installed_is_empty_until_it_is(api_server: Clu
         await until(lambda: names(reflector) == {"a"})
         assert not reflector.absent
         await session.delete(kube.CUSTOM_RESOURCE_DEFINITIONS, "lateones.example.test")
-        await until(lambda: not reflector.cache and reflector.absent, seconds=30)
+        await until(lambda: not reflector.cache and reflector.absent)
 
 
 @asynchronous
@@ -226,8 +226,8 @@ async def test_the_api_server_may_be_killed_and_come_back(api_server: Cluster, n
                 return False
             return True
 
-        await until(created, seconds=40)
-        await until(lambda: names(reflector) == {"before", "after"}, seconds=30)
+        await until(created)
+        await until(lambda: names(reflector) == {"before", "after"})
 
 
 @asynchronous

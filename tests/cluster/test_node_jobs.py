@@ -24,7 +24,7 @@ async def job(world: Pods, code: str, *, policy: str = "Never", **spec: Any) -> 
         found.update({entry["type"]: entry.get("reason", "") for entry in true})
         return bool({"Complete", "Failed"} & set(found))
 
-    await until(ended, "the job ends", seconds=40)
+    await until(ended, "the job ends")
     return found
 
 

@@ -38,7 +38,7 @@ async def test_the_manifests_start_an_operator_that_becomes_ready_and_works(
                 raw = await session.get(kinds.REGISTRY_SOURCES, "registry", cluster_namespace)
                 return bool(raw.get("status", {}).get("lastAppliedRevision"))
 
-            await until(available, seconds=40)
+            await until(available)
             await until(applied)
     finally:
         # The cluster is the whole session's: another test's operator must not find a rival.
