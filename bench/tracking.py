@@ -33,7 +33,9 @@ BASELINE = "dataclasses,json,logging,pathlib,threading"
 PATIENCE = 300.0  # seconds of one probe
 KILLS = 25  # in one round of lost_points_sigkill; four rounds are a hundred
 KILLS_OF_A_PEER = 5  # each start of one takes seconds
-KILL_AFTER = (0.2, 1.5)  # seconds of logging
+KILL_AFTER = (0.2, 1.5)  # seconds of logging as fast as it goes
+KILL_AFTER_AT_A_PACE = (1.0, 5.0)  # seconds
+PACE = 100  # points a second, as a training may log them; a queue is short then
 
 
 def _python(who: str) -> Path:
@@ -80,17 +82,17 @@ def _import_ratio() -> float:
     return _probe("ours", "import_ms") / _probe("ours", "import_ms", BASELINE)
 
 
-def _lost_points(who: str, kills: int = KILLS) -> float:
+def _lost_points(who: str, kills: int = KILLS, pace: str = "") -> float:
     """Kill a process that logs, several times; return how many points it was told are logged are not there."""
-    return float(sum(_lost_in_one_kill(who) for _ in range(kills)))
+    return float(sum(_lost_in_one_kill(who, pace) for _ in range(kills)))
 
 
-def _lost_in_one_kill(who: str) -> int:
+def _lost_in_one_kill(who: str, pace: str) -> int:
     with _scratch() as folder:
         told = folder / "told"
         told.write_bytes(bytes(8))
         process = subprocess.Popen(
-            _command(who, "log_until_killed", str(told)),
+            _command(who, "log_until_killed", str(told), *([pace] if pace else [])),
             cwd=folder,
             env=_environment(folder),
             stdout=subprocess.DEVNULL,
@@ -100,7 +102,7 @@ def _lost_in_one_kill(who: str) -> int:
         try:
             with told.open("r+b") as file, mmap.mmap(file.fileno(), 8) as counter:
                 _wait_for(lambda: struct.unpack("<q", counter[:])[0] > 0, process)
-                time.sleep(random.uniform(*KILL_AFTER))
+                time.sleep(random.uniform(*(KILL_AFTER_AT_A_PACE if pace else KILL_AFTER)))
                 # The whole group: helpers of the tracker die with the machine's owner too.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -187,6 +189,15 @@ METRICS = (
         "lower",
         partial(_lost_points, "ours"),
         {peer: partial(_lost_points, peer, KILLS_OF_A_PEER) for peer in PEERS},
+        goal="<=0",
+        rounds=(4, 1),
+    ),
+    Metric(
+        f"lost_points_sigkill_at_{PACE}_per_s",
+        "points",
+        "lower",
+        partial(_lost_points, "ours", KILLS_OF_A_PEER, str(PACE)),
+        {peer: partial(_lost_points, peer, KILLS_OF_A_PEER, str(PACE)) for peer in PEERS},
         goal="<=0",
         rounds=(4, 1),
     ),

@@ -201,13 +201,16 @@ def log_metrics_points_per_s(who: str) -> float:
     return step * len(values) / took
 
 
-def log_until_killed(who: str, told: str) -> float:
-    """Log for ever; after each call that returned, tell so in shared memory."""
+def log_until_killed(who: str, told: str, per_second: str = "") -> float:
+    """Log for ever, as fast as it goes or at a pace; after each call that returned, tell so in shared memory."""
+    pause = 1 / float(per_second) if per_second else 0.0
     tracker = Tracker(who)
     tracker.start()
     with Path(told).open("r+b") as file, mmap.mmap(file.fileno(), 8) as counter:
         step = 0
         while True:
+            if pause:
+                time.sleep(pause)
             tracker.log(step / 2, step)
             step += 1
             struct.pack_into("<q", counter, 0, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,23 @@ def test_a_trainer_that_tests_a_module_that_it_did_not_fit_says_nothing_of_its_r
     trainer, _ = fit_as_told(tmp_path, [1.0])
     trainer.test(Told([1.0, 1.0]), some_batches())
     assert "test_loss" not in only_run().metrics
+
+
+def test_callbacks_can_be_sent_to_processes_that_a_strategy_spawns(
+    tmp_path: Path, only_run: Callable[[], Record]
+) -> None:
+    class Sending(pl.Callback):
+        sent: list[str]
+
+        def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            others = [one for one in trainer.callbacks if one is not self]
+            self.sent = [type(one).__qualname__ for one in pickle.loads(pickle.dumps(others))]
+
+    mlgitops.autolog()
+    sending = Sending()
+    fit_as_told(tmp_path, [1.0], sending)
+    assert sending.sent[-1].endswith("Epochs")
+    assert only_run().metrics["val_loss"].count == 1
 
 
 def test_steps_are_logged_on_request_and_change_nothing(tmp_path: Path, root: Path) -> None:

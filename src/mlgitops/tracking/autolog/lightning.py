@@ -57,13 +57,16 @@ class Bests:
         return self._found.get(id(callback), (None, None))[1]
 
 
-def callback(trainer: Any, run: Run, bests: Bests, every_n_steps: int) -> Any:
-    """Return a callback for a trainer, which logs to a run each metric of an epoch under its own name."""
+def callback(base: Any, run: Run, bests: Bests, every_n_steps: int) -> Any:
+    """Return a callback of a trainer's kind, which logs to a run each metric of an epoch under its own name."""
 
-    class Epochs(_callback_class(trainer)):  # type: ignore[misc]
+    class Epochs(base):  # type: ignore[misc]
         """Has nothing to save, so that checkpoints are what they are without it."""
 
         of_steps: frozenset[str] = frozenset()  # names of metrics that are logged at steps, so at no epoch
+
+        def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+            return callback, (base, run, bests, every_n_steps)  # as it goes to processes that a strategy spawns
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             """Log optimizer and early stopping, which exist only now."""
@@ -155,7 +158,7 @@ class Fitting(Observer):
         fit.name_estimator(module)
         fit.run.log_params({"epochs": trainer.max_epochs})
         fit.run.log_text(f"{module}\n", "model_summary.txt")
-        self.added = callback(trainer, fit.run, self.bests, fit.options.log_every_n_steps)
+        self.added = callback(_callback_class(trainer), fit.run, self.bests, fit.options.log_every_n_steps)
         trainer.callbacks.append(self.added)
 
     def leave(self, fit: Fit) -> None:
@@ -228,7 +231,8 @@ def _keep(fit: Fit, checkpoint: Any, epoch: int | None) -> None:
         "score": None if score is None else float(score),
         "epoch": epoch,
     }
-    checkpoints.keep(fit, Path(checkpoint.best_model_path), told)
+    known = {name: value for name, value in told.items() if value is not None}  # what a spawned process keeps
+    checkpoints.keep(fit, Path(checkpoint.best_model_path), known)
 
 
 def _callback_class(trainer: Any) -> Any:
