@@ -7,6 +7,7 @@ reaches training.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -114,11 +115,6 @@ def main(folder: Path, parent: int, sample_every: float, push_every: float) -> N
         attempt(jobs[0][1])  # the last one, so that a short run has one too
 
 
-def _until(due: float) -> float:
-    """Return how long to wait: until something is due, or the parent must be looked after."""
-    return max(0.0, min(due - time.monotonic(), WATCH_EVERY))
-
-
 def attempt(job: Callable[[], None]) -> None:
     """Do something that may fail and is tried again later."""
     with contextlib.suppress(MlgitopsError, OSError, ValueError):
@@ -126,12 +122,15 @@ def attempt(job: Callable[[], None]) -> None:
 
 
 def pushing(folder: Path) -> Callable[[], None]:
-    """Return what pushes the run as far as it has come to the store that the configuration names."""
+    """Return what pushes the run as far as it has come to the store that the configuration names.
+
+    A store that cannot be reached when it is first asked is asked anew the next time.
+    """
     from mlgitops import config
     from mlgitops.tracking.live import LivePush
 
-    push = LivePush(folder, config.load().require("store.url"))
-    return push.push
+    opened = functools.cache(lambda: LivePush(folder, config.load().require("store.url")))
+    return lambda: opened().push()
 
 
 if __name__ == "__main__":

@@ -44,17 +44,21 @@ class Companion:
 def start(folder: Path, system_metrics: bool | float | None, push_every: float | None) -> Companion | None:
     """Start the process when the caller or the environment asks for something; None when nobody does.
 
-    ``MLGITOPS_SYSTEM_METRICS`` and ``MLGITOPS_PUSH_EVERY`` are seconds, or ``1`` for the usual ones.
+    ``MLGITOPS_SYSTEM_METRICS`` and ``MLGITOPS_PUSH_EVERY`` are seconds, or ``1`` for the usual ones, as is True.
 
     Raises:
         MissingExtraError: psutil is not installed.
-        InputError: a number of seconds is none.
+        InputError: a number of seconds is none, or no store is set to push to.
         OSError: the process cannot be started.
     """
     sampling = _seconds("MLGITOPS_SYSTEM_METRICS", system_metrics, SAMPLE_EVERY)
     pushing = _seconds("MLGITOPS_PUSH_EVERY", push_every, PUSH_EVERY)
     if not sampling and not pushing:
         return None
+    if pushing:
+        from mlgitops import config
+
+        config.load().require("store.url")  # told now, while it is cheap
     if sampling:
         import importlib.util
 
@@ -76,4 +80,4 @@ def _seconds(variable: str, given: bool | float | None, usual: float) -> float:
         from mlgitops.errors import InputError
 
         raise InputError(f"{variable} {told!r} is no number of seconds; expected one such as {usual:g}")
-    return usual if found == 1 else found
+    return usual if told is True or told == "1" else found

@@ -14,6 +14,7 @@ import pytest
 
 import mlgitops
 from mlgitops import tracking
+from mlgitops.tracking import beside, companion
 
 Script = Callable[..., subprocess.Popen[str]]
 BUSY = """
@@ -101,6 +102,36 @@ def test_what_is_no_number_of_seconds_is_told_and_stops_no_training(
     with mlgitops.start_run():
         pass
     assert "is no number of seconds" in capsys.readouterr().err
+
+
+def test_only_true_and_the_environments_1_mean_the_usual_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, float]] = []
+    monkeypatch.setenv("MLGITOPS_STORE_URL", "file:///nowhere")
+    monkeypatch.setattr(companion, "Companion", lambda _, sampling, pushing: seen.append((sampling, pushing)))
+    companion.start(Path(), True, 1.0)
+    companion.start(Path(), 1.0, None)
+    monkeypatch.setenv("MLGITOPS_PUSH_EVERY", "1")
+    companion.start(Path(), None, None)
+    assert seen == [(companion.SAMPLE_EVERY, 1.0), (1.0, 0.0), (0.0, companion.PUSH_EVERY)]
+
+
+def test_pushing_without_a_store_is_told_at_the_start(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = mlgitops.start_run(push_every=30)
+    assert "store.url is not set" in capsys.readouterr().err
+    run.end()
+
+
+def test_a_store_that_cannot_be_reached_at_first_is_asked_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "store").write_text("in the way")
+    monkeypatch.setenv("MLGITOPS_STORE_URL", (tmp_path / "store").as_uri())
+    with mlgitops.start_run() as run:
+        push = beside.pushing(run.folder)
+        beside.attempt(push)
+        (tmp_path / "store").unlink()
+        beside.attempt(push)
+        assert (tmp_path / "store" / "runs" / run.id / "current.json").exists()
 
 
 def test_a_missing_package_is_told_with_the_command_that_installs_it(
