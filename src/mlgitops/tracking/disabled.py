@@ -77,7 +77,10 @@ class DisabledRun(Run):
 
     def end(self, status: str = "finished", error: str = "") -> None:
         """End nothing."""
+        from mlgitops.tracking import session
+
         self._status, self._error = status, error
+        session.leave(self)
 
     def failed(self, what: str, error: Exception, name: object = "") -> None:
         """Nothing is written, so nothing can fail."""

@@ -92,6 +92,17 @@ def add_up_again(run: Run, *, finished_at: str | None = None) -> None:
         lock.close()
 
 
+def add_up_late(run: Run) -> None:
+    """Take in what was logged by the handle of a run that had ended; its time of ending stays."""
+    if not run.writer.is_open:
+        return  # whoever wrote it has added it up
+    try:
+        run.writer.close()
+        add_up_again(run, finished_at=records.read_head(run.folder).get("finished_at"))
+    except (OSError, MlgitopsError) as error:
+        run.failed("what was logged after the end of the run", error)
+
+
 def sum_up(
     folder: Path, head: Mapping[str, object], problems: list[str], *, finished_at: str | None = None
 ) -> records.Contents:

@@ -8,6 +8,7 @@ that is none) raises always.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -64,6 +65,7 @@ class Run(Attachments):
         self.is_owner = is_owner
         self.started_at = places.utc(time.time())
         self.resumed_at: list[str] = []
+        self.outer: Run | None = None  # what was active where this one was started
         self.owner_lock: Held | None = None
         self.helper: helper.Helper | None = None
         self.digesting = []
@@ -154,7 +156,7 @@ class Run(Attachments):
         if os.getpid() != self._process:
             self.writer.close()
             return
-        from mlgitops.tracking import ending
+        from mlgitops.tracking import ending, session
 
         try:
             for step in (self._finish_helpers, self._write_end, self._tell_vanished, lambda: ending.end(self)):
@@ -166,6 +168,8 @@ class Run(Attachments):
             self.writer.close()
             if self.owner_lock:
                 self.owner_lock.close()
+            session.leave(self)
+            self.writer.on_reopening = lambda: atexit.register(ending.add_up_late, self)
 
     def __enter__(self) -> Run:
         return self

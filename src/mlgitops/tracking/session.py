@@ -119,17 +119,23 @@ def activate(run: Run) -> None:
     if not _started:
         atexit.unregister(_end_all)
         atexit.register(_end_all)
+    outer = _here.get()
+    run.outer = outer if outer in _started else None
     _started.append(run)
     _here.set(run)
     preemption.watch(_preempted)
 
 
 def leave(run: Run) -> None:
-    """Make a run inactive; the one that was started before it is active again."""
+    """Make a run inactive; the one that was active here when it was started is active again."""
     if run in _started:
         _started.remove(run)
+    outer, run.outer = run.outer, None
+    for inner in _started[:]:
+        if inner.outer is run:
+            inner.outer = outer
     if _here.get() is run:
-        _here.set(_started[-1] if _started else None)
+        _here.set(outer)  # not the one that was started last: that may be another thread's
     if not _started:
         preemption.unwatch()
 

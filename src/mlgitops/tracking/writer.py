@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Writer:
         self._torn = False
         self._path: Path | None = None
         self._opener = 0
+        self.on_reopening: Callable[[], object] | None = None
 
     def write(self, lines: bytes) -> None:
         """Append whole lines, their line feeds included.
@@ -67,6 +69,8 @@ class Writer:
         if self._path is not None and os.getpid() == self._opener:
             self._held.descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
             locks.take(self._held.descriptor)
+            if self.on_reopening:
+                self.on_reopening()
             return
         host = "".join(c if c.isascii() and c.isalnum() else "-" for c in hostname())[:40]
         path = self._folder / f"w-{host}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
@@ -84,6 +88,11 @@ class Writer:
     def close(self) -> None:
         """Close the file, which also gives up the lock."""
         self._held.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether lines may have been written since it was closed last."""
+        return self._held.descriptor >= 0
 
     @property
     def vanished(self) -> bool:

@@ -206,6 +206,43 @@ def test_runs_nest_and_the_outer_one_is_active_again(root: Path) -> None:
     assert tracking.read(outer.folder).metrics["loss"].last == 2.0
 
 
+def test_a_run_that_ends_leaves_its_place_to_the_one_of_its_own_thread(root: Path) -> None:
+    started, done = threading.Event(), threading.Event()
+
+    def train() -> None:
+        with mlgitops.start_run("elsewhere"):
+            started.set()
+            done.wait(60)
+
+    with mlgitops.start_run("outer") as outer:
+        thread = threading.Thread(target=train)
+        thread.start()
+        started.wait(60)
+        with mlgitops.start_run("inner", nested=True):
+            pass
+        assert mlgitops.active_run() is outer
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("mode", ["enabled", "disabled"])
+def test_a_run_that_is_ended_by_its_handle_is_active_no_longer(root: Path, mode: str) -> None:
+    with mlgitops.start_run() as outer:
+        inner = mlgitops.start_run(mode=mode)
+        inner.end()
+        assert mlgitops.active_run() is outer
+    assert mlgitops.active_run() is None
+
+
+def test_runs_that_end_in_another_order_than_they_began_leave_none_active(root: Path) -> None:
+    first, second, third = (mlgitops.start_run() for _ in range(3))
+    second.end()
+    third.end()
+    assert mlgitops.active_run() is first
+    first.end()
+    assert mlgitops.active_run() is None
+
+
 def test_a_plain_run_ends_once(root: Path) -> None:
     run = mlgitops.start_run()
     mlgitops.end_run("failed")

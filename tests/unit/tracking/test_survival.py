@@ -171,6 +171,22 @@ def test_a_record_that_is_removed_while_it_is_written_stops_no_training(root: Pa
     assert told.count("is incomplete") == 1
 
 
+def test_what_is_logged_after_the_end_of_a_run_is_added_up_when_python_exits(root: Path, script: Script) -> None:
+    process = script(
+        "import mlgitops\n"
+        "run = mlgitops.start_run()\n"
+        "run.log_metric('loss', 1.0)\n"
+        "run.end()\n"
+        "run.log_metric('loss', 2.0)\n"
+        "run.log_metric('late', 3.0)\n"
+    )
+    _, told = process.communicate()
+    assert process.returncode == 0, told
+    found = only_run(root)
+    assert (found.status, found.problems) == ("finished", ())
+    assert (found.metrics["loss"].count, found.metrics["late"].last) == (2, 3.0)
+
+
 def test_a_torn_last_line_is_dropped(root: Path) -> None:
     with tracking.start_run() as run:
         run.log_metric("loss", 1.0)
