@@ -53,6 +53,7 @@ def from_run(record: RunRecord, logged: LoggedModel, pushed: Pushed, model: str)
             format=package.format,
             size_bytes=package.size,
             required_types=tuple(package.required_types),
+            allow_code=package.safety == "code",  # it asks; the base branch's policy grants
         ),
         signature=signature,
         run=Run(

@@ -201,6 +201,8 @@ def _body(version: ModelVersion) -> str:
     lines = [f"Adds {code(version.metadata.name)}, proposed from run {code(_run_of(version))}.", ""]
     lines += ["| what | value |", "|---|---|", f"| digest | {code(spec.artifact.digest)} |"]
     lines += [f"| format | {code(spec.artifact.format)} |", f"| artifact | {code(spec.artifact.uri)} |"]
+    if spec.artifact.allow_code:
+        lines.append(f"| **runs code** | where `formats.allowCode` of the policy has {code(spec.artifact.format)} |")
     if spec.source and spec.source.commit:
         state = " with uncommitted changes" if spec.source.dirty else ""
         lines.append(f"| source | {code(spec.source.commit[:12])}{state} |")

@@ -37,6 +37,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "lightgbm": Format("data", "model.lgb", "lightgbm", ("lightgbm", "numpy")),
     "catboost": Format("data", "model.cbm", "catboost", ("catboost", "numpy")),
     "keras": Format("confined", "model.keras", "", ("h5py", "keras", "numpy")),
+    "statsmodels": Format("code", "model.pickle", "", ("numpy", "scipy", "statsmodels")),
 }
 
 
@@ -55,11 +56,12 @@ def choose(model: Any) -> str:
         ("onnx", "onnx"),
         ("sklearn", "skops"),
         ("keras", "keras"),
+        ("statsmodels", "statsmodels"),
     ):
         if root in roots:
             return name
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputError(
         f"a {kind} cannot be saved; expected a scikit-learn estimator, "
-        "a model of XGBoost, LightGBM, CatBoost or Keras, or an ONNX ModelProto"
+        "a model of XGBoost, LightGBM, CatBoost or Keras, a result of statsmodels, or an ONNX ModelProto"
     )

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
+from statsmodels.regression.linear_model import OLS
 
+from mlgitops import packages
 from mlgitops.bot import sandbox, scorer
 from mlgitops.errors import CheckFailedError, OutsideError
 
@@ -104,6 +107,27 @@ def test_code_of_a_package_is_not_run_where_the_network_could_not_be_cut(tmp_pat
     request = {"allowCode": True, "dataset": str(tmp_path / "rows.csv")}
     with pytest.raises(PermissionError, match="allowCode"):
         scorer.score(request, scorer.Confined(network_cut=False, secrets_hidden=True))
+
+
+def test_a_format_that_runs_code_is_scored_where_it_is_allowed_and_the_network_cut(tmp_path: Path) -> None:
+    x, y = np.arange(8.0).reshape(4, 2), np.array([1.0, 5.0, 9.5, 13.0])
+    package = packages.save(OLS(y, x).fit(), tmp_path / "package", input_example=x)
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b,target\n0,1,1\n2,3,5\n")
+
+    def score(allow_code: bool) -> sandbox.Scores:
+        given = sandbox.Candidate(package.folder, package.digest, allow_code=allow_code)
+        return sandbox.score({"challenger": given}, table, "target")
+
+    with pytest.raises(CheckFailedError, match="runs code when loaded"):
+        score(allow_code=False)
+    try:
+        found = score(allow_code=True)
+    except CheckFailedError as refused:  # this kernel lets nobody make a namespace
+        assert "cut its network" in str(refused)
+        return
+    assert found.network_cut
+    assert len(found.columns["challenger"]["absolute_error"]) == 2
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from statsmodels.regression.linear_model import OLS
 
 from mlgitops import packages
 from unit.serving.harness import Answer, Server, Servers, until
@@ -66,6 +67,18 @@ def test_types_that_are_not_trusted_end_the_server_with_their_names(servers: Ser
     server = servers.start(save_moody(tmp_path / "moody"))
     assert server.wait() == 1
     assert OWN in json.loads(server.message.read_text())["message"]
+
+
+def test_a_format_that_runs_code_is_served_only_with_an_allowance(servers: Servers, tmp_path: Path) -> None:
+    rows = [[1.0, 0.0, 2.0, 0.0], [1.0, 2.0, 0.0, 1.0], [1.0, 1.0, 0.0, 4.0], [1.0, 0.0, 3.0, 1.0]]
+    result = OLS([1.0, 2.0, 3.0, 5.0], rows).fit()
+    package = packages.save(result, tmp_path / "line")
+    refused = servers.start(package)
+    assert refused.wait() == 1
+    assert "runs code when loaded" in json.loads(refused.message.read_text())["message"]
+    allowed = servers.start(package, MLGITOPS_ALLOW_CODE="true").wait_ready()
+    (answer,) = allowed.infer([ROWS[0]]).json["outputs"]
+    assert answer["data"] == pytest.approx(list(result.predict(ROWS)))
 
 
 def test_a_model_that_crashes_while_it_is_loaded_ends_the_server_with_the_signal(

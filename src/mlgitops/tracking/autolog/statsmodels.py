@@ -52,8 +52,10 @@ class Fitting(Observer):
         self.log_data = data.Pending(fit, {"y": getattr(model, "endog", None), "X": getattr(model, "exog", None)})
 
     def after(self, fit: Fit, result: Any) -> None:
-        """Log what a twin of the result says of itself: a result keeps, and pickles, what it was asked once."""
-        twin = models.Twin.of(result).model
+        """Log the result, and what a twin says of itself: a result keeps, and pickles, what it was asked once."""
+        twins = models.Twin.of(result)
+        models.log(fit, twins, None)
+        twin = twins.model
         left_out = []
         for name in _METRICS:
             if fit.budget.left <= 0:

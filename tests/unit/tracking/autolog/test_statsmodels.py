@@ -11,6 +11,7 @@ import statsmodels.formula.api as smf
 from statsmodels.stats.diagnostic import het_breuschpagan
 
 import mlgitops
+from mlgitops import packages
 from unit.tracking.autolog.conftest import Runs
 
 pytestmark = pytest.mark.slow
@@ -34,6 +35,9 @@ def test_a_fit_logs_what_its_result_says_of_itself_and_changes_nothing(runs: Run
         assert record.metrics[name].last == pytest.approx(getattr(result, name))
     assert "OLS Regression Results" in (record.folder / "artifacts" / "model_summary.txt").read_text()
     assert record.datasets[0].rows == 60
+    (logged,) = record.models
+    model = packages.load(record.folder / logged.path, digest=logged.digest, allow_code=True)
+    np.testing.assert_allclose(model.infer({"input": X})["predict"], result.predict(X))
 
 
 def test_a_formula_is_a_parameter(runs: Runs) -> None:
