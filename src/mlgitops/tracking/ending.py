@@ -112,7 +112,7 @@ def sum_up(
         OSError: the record cannot be written.
     """
     found = records.summarise(folder)
-    problems = [*problems, *(failure for failure in found.failures if failure not in problems)]
+    problems = [*problems, *(problem for problem in found.unsaid() if problem not in problems)]
     final = {**head, "finished_at": finished_at or places.utc(time.time()), **sums_of(found), "problems": problems}
     write_atomic(folder / places.RUN, json.dumps(final, indent=1).encode() + b"\n")
     contents.seal(folder)

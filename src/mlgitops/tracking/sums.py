@@ -39,10 +39,15 @@ class Contents:
 
     def problems(self) -> list[str]:
         """Return what the lines lack, in words."""
-        found = list(self.failures)
+        found = self.unsaid()
         found += [f"the digest of data {dataset.name} was not made" for dataset in self.datasets if not dataset.digest]
         if self.damaged:
             found.append(f"{self.damaged} damaged lines were left out")
+        return found
+
+    def unsaid(self) -> list[str]:
+        """Return those problems that no other part of a ``run.json`` tells, so that it must name them."""
+        found = list(self.failures)
         if self.newer:
             found.append(f"a newer mlgitops wrote to it (format {self.newer}, known is {places.FORMAT}); update")
         if self.not_summed:

@@ -116,6 +116,7 @@ def test_memory_is_bounded_however_many_metrics_there_are(root: Path, monkeypatc
     run.end()
     record = only_run(root)
     assert len(record.metrics) == 500
+    assert record.problems == ("only the first 500 metrics are summed up; 21500 points are of others",)
     assert sum(1 for _ in tracking.read_points(run.folder)) == 22_000
 
 

@@ -18,7 +18,7 @@ import pytest
 import mlgitops
 from mlgitops import tracking
 from mlgitops.errors import InputError
-from mlgitops.tracking import places
+from mlgitops.tracking import places, sums
 from mlgitops.tracking.query import index, readers, reading
 from mlgitops.tracking.query.roots import records_of
 from mlgitops.tracking.query.search import search_runs
@@ -193,6 +193,28 @@ def test_several_writers_of_a_live_run_add_up_as_they_do_when_it_is_read(root: P
     run.log_metric("loss", 9.0, step=5)
     assert search_runs() == (tracking.read(run.folder),)
     run.end()
+
+
+def test_what_a_live_run_lacks_is_told_by_a_search_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "MOST_SERIES", 3)
+    run = a_run(root, "live", end=False, a=1.0, b=1.0)
+    child = os.fork()
+    if child == 0:
+        for name in ("b", "c", "d"):
+            run.log_metric(name, 2.0)
+        run.writer.write(b'{"end":"failed","role":"member","error":"no memory"}\n')
+        os._exit(0)
+    os.waitpid(child, 0)
+    (before,) = search_runs()
+    assert (len(before.metrics), len(before.problems)) == (3, 2)
+    assert before == tracking.read(run.folder)
+    for name in ("a", "c", "d", "e", "f"):
+        run.log_metric(name, 3.0, step=7)
+    (after,) = search_runs()
+    assert after.metrics.keys() == before.metrics.keys()
+    assert "no memory" in after.problems[0] and "first 3 metrics" in after.problems[1]
+    run.end()
+    assert search_runs() == (tracking.read(run.folder),)
 
 
 VICTIM = """

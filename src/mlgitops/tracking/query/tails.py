@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mlgitops.tracking import sums as limits
 from mlgitops.tracking.points import Summing, raw_lines, to_object, to_point, writers
 from mlgitops.tracking.records import Contents, MetricSummary, take
 
@@ -45,14 +46,18 @@ class Tails:
             contents.seeds |= file["seeds"]
             contents.damaged += file["damaged"]
             contents.newer = max(contents.newer, file["newer"])
+            contents.not_summed += file["not_summed"]
+            contents.failures += file["failures"]
             for kind, item in file["items"]:
                 take({kind: item}, contents)
             for name, state in file["sums"].items():
                 later = Summing.resume(state)
                 if name in sums:
                     sums[name].merge(later)
-                else:
+                elif len(sums) < limits.MOST_SERIES:
                     sums[name] = later
+                else:
+                    contents.not_summed += later.count
         contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
         return contents
 
@@ -78,7 +83,11 @@ class Tails:
                 if point is None:
                     return None
                 file["offset"] += len(raw)
-                summing = Summing.resume(file["sums"][point.metric]) if point.metric in file["sums"] else Summing()
+                if point.metric not in file["sums"]:
+                    if len(file["sums"]) >= limits.MOST_SERIES:
+                        return None  # to be read again as a whole, which tells what is left out
+                    file["sums"][point.metric] = Summing().state()
+                summing = Summing.resume(file["sums"][point.metric])
                 summing.add(point)
                 file["sums"][point.metric] = summing.state()
                 changed.add(point.metric)
@@ -106,12 +115,19 @@ class Tails:
                 "items": [],
                 "damaged": 0,
                 "newer": 0,
+                "not_summed": 0,
+                "failures": [],
                 "sums": {},
             }
         if file["offset"] == status.st_size:
             return file
         contents = Contents(
-            params=file["params"], tags=file["tags"], seeds=file["seeds"], damaged=file["damaged"], newer=file["newer"]
+            params=file["params"],
+            tags=file["tags"],
+            seeds=file["seeds"],
+            failures=file["failures"],
+            damaged=file["damaged"],
+            newer=file["newer"],
         )
         sums = {name: Summing.resume(state) for name, state in file["sums"].items()}
         for raw in raw_lines(path, file["offset"]):
@@ -120,6 +136,9 @@ class Tails:
             if point := to_point(line):
                 summing = sums.get(point.metric)
                 if summing is None:
+                    if len(sums) >= limits.MOST_SERIES:
+                        file["not_summed"] += 1
+                        continue
                     summing = sums[point.metric] = Summing()
                 summing.add(point)
             elif not take(line, contents):
