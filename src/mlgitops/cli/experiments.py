@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlgitops.cli.output import Output, OutputOption
-from mlgitops.cli.remarking import RootOption
+from mlgitops.cli.remarking import RootOption, local
 
 app = typer.Typer(add_completion=False)
 
@@ -16,7 +16,7 @@ def experiments(root: RootOption = None, output: OutputOption = Output.table) ->
     from mlgitops import tracking
     from mlgitops.bot.inert import plain
 
-    found = tracking.experiments(root or tracking.root())
+    found = tracking.experiments(local(root))
     if output is Output.json:
         import json
         from dataclasses import asdict

@@ -13,20 +13,21 @@ from mlgitops import config
 EXPERIMENT = "experiment:"
 SubjectArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning; or experiment:NAME.")]
 RootOption = Annotated[
-    Path | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+    str | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
 ]
 
 
-def folder_of(subject: str, root: Path | None) -> Path:
+def folder_of(subject: str, root: str | None) -> Path:
     """Return the folder of a run or an experiment.
 
     Raises:
         NotFoundError: there is none; the message lists what there is.
+        InputError: the root is a store.
     """
     from mlgitops import tracking
     from mlgitops.errors import NotFoundError
 
-    place = root or tracking.root()
+    place = local(root)
     if not subject.startswith(EXPERIMENT):
         return tracking.find(place, subject)
     name = subject.removeprefix(EXPERIMENT)
@@ -34,6 +35,20 @@ def folder_of(subject: str, root: Path | None) -> Path:
     if name in known:
         return known[name]
     raise NotFoundError(f"{place} has no experiment {name!r}; known: {', '.join(sorted(known)) or 'none'}")
+
+
+def local(root: str | None) -> Path:
+    """Return the folder in which records lie, by default as for training.
+
+    Raises:
+        InputError: it is a store, which keeps what was said of runs before they were pushed, and no experiments.
+    """
+    from mlgitops import tracking
+    from mlgitops.errors import InputError
+
+    if root and "://" in root:
+        raise InputError(f"{root} is a store; runs and experiments are described where records are written: a folder")
+    return Path(root) if root else tracking.root()
 
 
 def author() -> str:

@@ -114,3 +114,9 @@ def test_the_list_names_what_it_leaves_out(run: tracking.Run) -> None:
     (run.folder / "run.json").write_text('{"format": 2}')
     done = CliRunner().invoke(app, ["runs"])
     assert "is of format 2, known is 1; update mlgitops" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("experiments",), ("note", "01K", "x"), ("tag", "experiment:iris", "a=b")])
+def test_a_store_is_no_place_to_describe_things_in(command: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="is a store"):
+        told(*command, "--root", "s3://models")
