@@ -16,6 +16,7 @@ from mlgitops.errors import InputError, IntegrityError, NotFoundError
 from mlgitops.files import lock
 from mlgitops.packages import LoadedModel
 from mlgitops.registry import Tree, layout
+from mlgitops.tracking.records import settled
 
 
 def load_model(address: str, *, trusted_types: Sequence[str] = (), allow_code: bool = False) -> LoadedModel:
@@ -48,7 +49,7 @@ def load_model(address: str, *, trusted_types: Sequence[str] = (), allow_code: b
 
 
 def _logged(address: RunAddress) -> tuple[Path, str]:
-    record = tracking.read(tracking.find(tracking.root(), address.run))
+    record = settled(tracking.read(tracking.find(tracking.root(), address.run)))
     named = [model for model in record.models if address.name in ("", model.name)]
     if len(named) == 1:
         return record.folder / named[0].path, named[0].digest

@@ -20,6 +20,7 @@ from mlgitops.promotion import refuses_unclean
 from mlgitops.registry import layout
 from mlgitops.tracking import LoggedModel, RunRecord
 from mlgitops.tracking.ending import source_warning
+from mlgitops.tracking.records import settled
 from mlgitops.tracking.remote import push
 
 INBOX = "mlgitops-inbox"
@@ -61,10 +62,10 @@ def propose(
         inbox: push a branch only.
 
     Raises:
-        InputError: the run has no such model, or its model is registered already.
+        InputError: the run has no such model, it is still being saved after minutes, or it is registered already.
         OutsideError: store, remote or forge cannot be reached.
     """
-    record = tracking.read(tracking.find(root or tracking.root(), run))
+    record = settled(tracking.read(tracking.find(root or tracking.root(), run)))
     logged = _choose(record, model)
     name = names.from_foreign(model or logged.name)
     version = proposal.from_run(record, logged, push(record, context.store), name)
@@ -94,6 +95,9 @@ def _choose(record: RunRecord, wanted: str | None) -> LoggedModel:
     if named:
         return named[-1]
     known = ", ".join(found.name for found in record.models)
+    lost = [problem for problem in record.problems if "model" in problem]
+    if not known and lost:
+        raise InputError(f"run {record.id} has no model: {plain(lost[0])}")
     if not known:
         raise InputError(f"run {record.id} logged no model; call mlgitops.log_model(model, name=…) while it runs")
     raise InputError(f"run {record.id} logged several models; choose one with --model: {known}")

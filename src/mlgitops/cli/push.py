@@ -27,6 +27,7 @@ def push(
     """
     from mlgitops import config, tracking
     from mlgitops.tracking import remote
+    from mlgitops.tracking.records import settled
 
     record = tracking.read(tracking.find(root or tracking.root(), run))
     target = store or config.load().require("store.url")
@@ -38,7 +39,7 @@ def push(
             output, {"run_uri": f"{target}/runs/{record.id}", "models": {}}, f"run    {target}/runs/{record.id} (live)"
         )
         return
-    pushed = remote.push(record, target)
+    pushed = remote.push(settled(record), target)
     if output is Output.json:
         import json
         from dataclasses import asdict

@@ -74,7 +74,13 @@ def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
             for data in record.datasets
         ],
     )
-    yield "models", [(model.name, f"{model.format} {model.digest[:19]} {model.path}") for model in record.models]
+    yield (
+        "models",
+        [
+            *((model.name, f"{model.format} {model.digest[:19]} {model.path}") for model in record.models),
+            *((name, "still being saved") for name in record.saving),
+        ],
+    )
     yield "kept", [(one.kind, one.path) for one in record.media]
     yield "notes", [(f"{note.time[:16].replace('T', ' ')} {note.by}", note.text) for note in record.notes]
     yield "problems", [("!", problem) for problem in record.problems]

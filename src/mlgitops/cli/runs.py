@@ -105,7 +105,7 @@ def table(records: tuple[RunRecord, ...], width: int | None) -> list[str]:
             record.status + ("!" if record.problems else ""),
             code(record),
             f"{record.experiment[:30]}/{record.name[:30]}",
-            " ".join(model.name for model in record.models) or "-",
+            " ".join([*(model.name for model in record.models), *(f"{name}…" for name in record.saving)]) or "-",
         )
         rows.append((*map(plain, cells), " ".join(metrics) or "-"))
     return lines.laid_out(_HEADINGS, rows, width, _YIELDING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -78,6 +79,19 @@ def _flavor_for(package: Package, lean: bool) -> ModuleType:
         return import_skops(pandas=package.settings.get("arrangement") == "frame")
     with hidden("matplotlib"):
         return flavor(package.format)
+
+
+def require_installed(name: str) -> None:
+    """Look whether what writes a format is installed, without importing it.
+
+    Raises:
+        MissingExtraError: its framework is not installed.
+    """
+    for package in FORMATS[name].packages:
+        try:
+            version(package)
+        except PackageNotFoundError as error:
+            raise MissingExtraError(package, FORMATS[name].extra) from error
 
 
 def flavor(name: str) -> ModuleType:

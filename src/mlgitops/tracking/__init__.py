@@ -2,7 +2,8 @@
 
 Writing: ``shorthand`` and ``session`` (what a script calls, and which run it writes to),
 ``run`` and ``attachments`` (one run's handle), ``writer`` (one process's file), ``beginning`` and
-``ending``, ``helper`` and ``capture`` (what else is worth knowing, found by a process of its own).
+``ending``, ``helper`` and ``capture`` (what else is worth knowing, found by a process of its own),
+``saver`` and ``saving`` (models that such a process saves; ``unsaved`` is what the record says until then).
 Reading: ``records`` (a run as a value, ``shapes``), ``sums`` (what lines add up to), ``points`` (every
 single value), ``life`` (who is alive), ``remarks`` (what was added later). Only ``remote`` and
 ``models`` leave the standard library, and ``tables`` where it can. docs/design/0002 and 0013 describe

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlgitops.tracking.digesting import Digesting
+    from mlgitops.tracking.locks import Held
     from mlgitops.tracking.media import Encoded
     from mlgitops.tracking.records import Dataset, LoggedModel
 
@@ -151,10 +152,33 @@ class Attachments:
         """
         from mlgitops.tracking.models import save
 
-        logged = save(self.folder, model, name, options)
-        line = {"name": logged.name, "path": logged.path, "digest": logged.digest, "format": logged.format}
+        def say(logged: LoggedModel) -> None:
+            line = {"name": logged.name, "path": logged.path, "digest": logged.digest, "format": logged.format}
+            self._line("model", dumps(line))
+
+        return save(self.folder, model, name, options, say)
+
+    def promise_model(self, name: str, token: str) -> Held:
+        """Say that a process beside this one saves a model; the lock that is returned goes to that process.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        from mlgitops.tracking import unsaved
+
+        (self.folder / places.MODELS).mkdir(parents=True, exist_ok=True)
+        with unsaved.placing(self.folder):
+            held = unsaved.promise(self.folder, name, token)
+            self._line("model", dumps({"name": name, "token": token, "pending": True}))
+        return held
+
+    def take_back_model(self, name: str, token: str) -> None:
+        """Say that a model that was promised will not be there."""
+        from mlgitops.tracking import unsaved
+
+        unsaved.path(self.folder, name, token).unlink(missing_ok=True)
+        line = {"name": name, "token": token, "problem": "the process that saves it could not be reached"}
         self._line("model", dumps(line))
-        return logged
 
     def _keep(self, kind: str, name: str, step: int | None, encode: Callable[[], Encoded]) -> None:
         from mlgitops.errors import OutsideError

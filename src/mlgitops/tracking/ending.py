@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from mlgitops import config
 from mlgitops.errors import MlgitopsError, OutsideError
 from mlgitops.files import write_atomic
-from mlgitops.tracking import contents, life, locks, places, records, seeds
+from mlgitops.tracking import contents, life, locks, places, records, seeds, unsaved
 from mlgitops.tracking.points import from_number
 
 if TYPE_CHECKING:
     from mlgitops.tracking.run import Run
 
 _LONGEST = 2000  # characters of an error
+_PATIENCE = 1.0  # seconds for another process that adds up the same record, which takes milliseconds
 
 
 def end(run: Run) -> None:
@@ -34,7 +35,7 @@ def end(run: Run) -> None:
         OSError: the record cannot be written.
     """
     if not run.is_owner:
-        add_up_again(run)
+        add_up_again(run.folder, run.problems)
         return
     seeds.log(run)
     run.finish_capture()
@@ -47,14 +48,16 @@ def end(run: Run) -> None:
     finally:
         _give_back_reserve(run)
     if run.parent:  # the parent's end tells where both are; of a hundred trials a hundred lines would tell nothing
-        push(run)
+        push(run.folder)
         return
     print(f"mlgitops: run {run.id} {run.status} after {run.seconds:.1f} s, kept in {run.folder}", file=sys.stderr)
-    push(run)
-    if run.status == "finished" and found.models:
+    push(run.folder)
+    if run.status == "finished" and (found.models or found.saving):
         unclean = source_warning(records.read(run.folder))
         if unclean:
             print(f"mlgitops: warning: {unclean}", file=sys.stderr)
+        if found.saving:
+            print("mlgitops: its model is still being saved; the next command waits for it", file=sys.stderr)
         print(f"mlgitops: next: mlgitops propose {run.id}", file=sys.stderr)
     else:
         print("mlgitops: next: mlgitops runs", file=sys.stderr)
@@ -70,26 +73,35 @@ def source_warning(record: records.RunRecord) -> str:
     return ""
 
 
-def add_up_again(run: Run, *, finished_at: str | None = None) -> None:
-    """Bring a record up to date that a process wrote to after its owner had ended.
+def add_up_again(
+    folder: Path, problems: Sequence[str] = (), *, finished_at: str | None = None, patience: float = _PATIENCE
+) -> bool:
+    """Bring a record up to date that a process wrote to after its owner had ended; say whether that was to be done.
 
-    ``finished_at`` is when it shall count as ended, by default now.
+    Args:
+        folder: of the run.
+        problems: what the record lacks besides what it says already.
+        finished_at: when it shall count as ended, by default now.
+        patience: seconds to wait for another process that adds up the same record.
 
     Raises:
         OSError: the record cannot be written.
     """
-    raw = records.read_head(run.folder)
-    if raw.get("status") not in life.ENDED:
-        return
-    lock = locks.claim(run.folder / places.OWNER)
-    if lock is None:
-        return  # it was resumed; its new owner adds up
-    try:
-        told = list(records.told_problems(run.folder))
-        problems = told + [problem for problem in run.problems if problem not in told]
-        sum_up(run.folder, raw, problems, finished_at=finished_at)
-    finally:
-        lock.close()
+    deadline = time.monotonic() + patience
+    while records.read_head(folder).get("status") in life.ENDED:  # else its owner adds up, at its end
+        lock = locks.claim(folder / places.OWNER)
+        if lock is not None:
+            try:
+                raw, told = records.read_head(folder), list(records.told_problems(folder))
+                told += [problem for problem in problems if problem not in told]
+                sum_up(folder, raw, told, finished_at=finished_at)
+            finally:
+                lock.close()
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return False
 
 
 def add_up_late(run: Run) -> None:
@@ -98,7 +110,7 @@ def add_up_late(run: Run) -> None:
         return  # whoever wrote it has added it up
     try:
         run.writer.close()
-        add_up_again(run, finished_at=records.read_head(run.folder).get("finished_at"))
+        add_up_again(run.folder, run.problems, finished_at=records.read_head(run.folder).get("finished_at"))
     except (OSError, MlgitopsError) as error:
         run.failed("what was logged after the end of the run", error)
 
@@ -111,6 +123,15 @@ def sum_up(
     Raises:
         OSError: the record cannot be written.
     """
+    found = _sum_up(folder, head, problems, finished_at)
+    if any(unsaved.is_answered(folder, token) for token in found.saving):
+        # Whoever saves a model looks whether the run has ended after it has made its file; it leaves to us
+        # what it began before that.
+        found = _sum_up(folder, head, problems, finished_at)
+    return found
+
+
+def _sum_up(folder: Path, head: Mapping[str, object], problems: list[str], finished_at: str | None) -> records.Contents:
     found = records.summarise(folder)
     problems = [*problems, *(problem for problem in found.unsaid() if problem not in problems)]
     final = {**head, "finished_at": finished_at or places.utc(time.time()), **sums_of(found), "problems": problems}
@@ -132,6 +153,7 @@ def sums_of(found: records.Contents) -> dict[str, Any]:
         "seeds": found.seeds,
         "datasets": [asdict(dataset) | ({} if dataset.digest else {"pending": True}) for dataset in found.datasets],
         "models": [asdict(model) for model in found.models],
+        "saving": [{"name": name, "token": token} for token, name in found.saving.items()],
         "media": [asdict(media) for media in found.media],
         "damaged": found.damaged,
     }
@@ -154,18 +176,18 @@ def _give_back_reserve(run: Run) -> None:
             os.truncate(run.owner_lock.descriptor, 0)
 
 
-def push(run: Run) -> None:
+def push(folder: Path) -> None:
     """Push the record to the store that the configuration names; a store that fails costs a line, not the run."""
     try:
         store = config.load().get("store.url")
         if not store:
             return
         # The writer still holds its lock, but nothing is written any more.
-        run_uri = _push_from_a_child(run.folder, store) if _is_exiting() else _push_from_here(run.folder, store)
+        run_uri = _push_from_a_child(folder, store) if _is_exiting() else _push_from_here(folder, store)
     except MlgitopsError as error:
         if places.is_strict():
             raise
-        print(f"mlgitops: not pushed: {error}; later: mlgitops push {run.id}", file=sys.stderr)
+        print(f"mlgitops: not pushed: {error}; later: mlgitops push {folder.name}", file=sys.stderr)
         return
     print(f"mlgitops: pushed to {run_uri}", file=sys.stderr)
 

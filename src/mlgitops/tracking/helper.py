@@ -15,6 +15,10 @@ from pathlib import Path
 from mlgitops.tracking import locks
 from mlgitops.tracking.places import CAPTURE, DIFF, PACKAGES
 
+TYPE_CHECKING = False  # a name that type checkers read as true, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PATIENCE = 20.0  # seconds that the end of a run waits for a capture
 _MOST, _LONGEST = 1000, 64 << 10  # arguments that are passed on, and characters of them all
 _FILES = (DIFF, PACKAGES, CAPTURE)  # in the order in which they are written
@@ -81,8 +85,14 @@ def _start(folder: Path) -> int:
     return spawn("mlgitops.tracking.capture", str(folder), str(Path.cwd()), entry_point(), *_arguments())
 
 
-def spawn(module: str, *arguments: str) -> int:
-    """Run a module in a process of its own, in a group of its own, so that Ctrl-C does not reach it; return its id.
+def spawn(module: str, *arguments: str, stdin: int | None = None, variables: Mapping[str, str] | None = None) -> int:
+    """Run a module in a process of its own, in a session of its own, which no terminal reaches; return its id.
+
+    Args:
+        module: its name.
+        arguments: of its command line.
+        stdin: the descriptor that it gets as its standard input, by default nothing; nowhere on Windows.
+        variables: of the environment that it gets besides ours.
 
     Raises:
         OSError: the process cannot be started.
@@ -92,14 +102,20 @@ def spawn(module: str, *arguments: str) -> int:
     # -P: modules of the working folder must not stand in for those that the helper imports.
     command = [sys.executable, "-P", "-m", module, *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= variables or {}
     if not hasattr(os, "posix_spawn"):
         import subprocess
 
         return subprocess.Popen(command, env=environment, stdin=-3, stdout=-3, stderr=-3).pid
-    nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    given = [] if stdin is None else [(os.POSIX_SPAWN_DUP2, stdin, 0)]
+    nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(len(given), 3)]
     closed = [(os.POSIX_SPAWN_CLOSE, held) for held in locks.descriptors()]
     # Not subprocess: its import alone would take longer than the rest of a run's start.
-    return os.posix_spawn(sys.executable, command, environment, file_actions=[*nothing, *closed], setpgroup=0)
+    actions = [*given, *nothing, *closed]
+    try:
+        return os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
+    except NotImplementedError:  # an older system has groups only, which Ctrl-C does not reach either
+        return os.posix_spawn(sys.executable, command, environment, file_actions=actions, setpgroup=0)
 
 
 def wait_for(child: int, patience: float) -> bool:

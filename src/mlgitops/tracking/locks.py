@@ -62,6 +62,13 @@ def take(descriptor: int) -> bool:
     return True
 
 
+def wait_for(descriptor: int) -> None:
+    """Lock an open file, however long somebody else holds it; do without where there are no locks."""
+    if HAS_LOCKS:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def claim(path: Path) -> Held | None:
     """Make a file when it is missing and hold its lock; None when a living process holds it.
 

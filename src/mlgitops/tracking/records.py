@@ -11,12 +11,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.tracking import life, places, remarks
+from mlgitops.tracking import life, places, remarks, unsaved
 from mlgitops.tracking.life import SILENT as SILENT
 from mlgitops.tracking.life import is_alive as is_alive
 from mlgitops.tracking.locks import is_locked
@@ -35,6 +37,8 @@ from mlgitops.tracking.sums import of_run_json, text
 from mlgitops.tracking.sums import summarise as summarise
 from mlgitops.tracking.sums import take as take
 
+PATIENCE = 120.0  # seconds that whoever needs a run's model waits for it
+_OFTEN = 0.05  # seconds between two looks
 LARGEST_RUN = 256 << 20  # bytes of a run.json
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)  # nothing, a link, no plain file
 
@@ -46,15 +50,43 @@ def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunR
         NotFoundError: the folder is no run record.
         InputError: its ``run.json`` cannot be read, or is of a newer format.
     """
+    raw, status, contents = _look(folder, sum_up or summarise)
+    if unsaved.broken(folder, contents.saving):
+        raw, status, contents = _look(folder, sum_up or summarise)  # what is saved just now was said before that
+    captured, capture = _read_capture(folder)
+    return _record(raw, status, contents, captured, capture, folder, remarks.read(folder))
+
+
+def _look(folder: Path, sum_up: Callable[[Path], Contents]) -> tuple[dict[str, Any], str, Contents]:
     raw = read_head(folder)
     status = raw.get("status")
     if status in life.ENDED and raw.get("summed") is not False:
-        contents = of_run_json(raw)
-    else:
-        status = status if status in life.ENDED else life.state(folder)
-        contents = (sum_up or summarise)(folder)
-    captured, capture = _read_capture(folder)
-    return _record(raw, str(status), contents, captured, capture, folder, remarks.read(folder))
+        return raw, str(status), of_run_json(raw)
+    return raw, str(status) if status in life.ENDED else life.state(folder), sum_up(folder)
+
+
+def settled(record: RunRecord, patience: float = PATIENCE) -> RunRecord:
+    """Return a record whose models are saved: read again, once the process beside its training is done.
+
+    Args:
+        record: as it was read.
+        patience: seconds to wait; that it waits is told on standard error.
+
+    Raises:
+        InputError: a model is still being saved after that.
+    """
+    deadline = time.monotonic() + patience
+    if record.saving:
+        names = ", ".join(record.saving)
+        print(f"mlgitops: waiting for model {names!a} of run {record.id}, which is being saved", file=sys.stderr)
+    while record.saving:
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"model {', '.join(record.saving)} of run {record.id} is still being saved; try again later"
+            )
+        time.sleep(_OFTEN)
+        record = read(record.folder)
+    return record
 
 
 def from_parts(run: Mapping[str, Any], capture: Mapping[str, Any] | None, folder: Path, status: str = "") -> RunRecord:
@@ -147,6 +179,8 @@ def _record(
 ) -> RunRecord:
     resumed, problems = raw.get("resumed_at"), raw.get("problems")
     told = [text(problem) for problem in problems] if isinstance(problems, list) else []
+    broken = unsaved.broken(folder, contents.saving)
+    lacking = [*contents.problems(), *(f"the saving of model {name} did not end" for name in broken)]
     tags: dict[str, str | None] = {**contents.tags, **added.tags}
     return RunRecord(
         id=text(raw.get("id")) or folder.name,
@@ -163,7 +197,7 @@ def _record(
         source=_source(captured),
         folder=folder,
         capture=capture,
-        problems=(*told, *(problem for problem in contents.problems() if problem not in told)),
+        problems=(*told, *(problem for problem in lacking if problem not in told)),
         parent=text(raw.get("parent")),
         group=text(raw.get("group")),
         resumed_at=tuple(text(time) for time in resumed) if isinstance(resumed, list) else (),
@@ -172,6 +206,7 @@ def _record(
         environment=_environment(captured),
         description=added.description,
         notes=added.notes,
+        saving=tuple(name for name in contents.saving.values() if name not in broken),
     )
 
 

@@ -91,7 +91,8 @@ class RunRecord:
 
     ``status`` is running, finished, failed, preempted, killed or stale (``tracking.life``); ``capture`` (of code
     and environment) is complete, pending or lost; ``problems`` is what the record lacks. ``metrics`` is by series
-    (``tracking.series``). Times are RFC 3339 in UTC. ``source`` and ``environment`` are None until the capture is
+    (``tracking.series``). ``saving`` names models that a process beside training still saves
+    (``tracking.unsaved``). Times are RFC 3339 in UTC. ``source`` and ``environment`` are None until the capture is
     complete.
     """
 
@@ -118,3 +119,4 @@ class RunRecord:
     environment: Environment | None = None
     description: str = ""
     notes: tuple[Note, ...] = ()
+    saving: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgitops import digest as digests
-from mlgitops.tracking import places
+from mlgitops.tracking import places, unsaved
 from mlgitops.tracking.points import Summing, lines, to_number, to_point, writers
 from mlgitops.tracking.shapes import Dataset, LoggedModel, Media, MetricSummary, Scalar
 from mlgitops.tracking.writer import MEMBER
@@ -30,9 +30,12 @@ class Contents:
     tags: dict[str, str] = field(default_factory=dict)
     datasets: list[Dataset] = field(default_factory=list)
     models: list[LoggedModel] = field(default_factory=list)
+    saving: dict[str, str] = field(
+        default_factory=dict
+    )  # names of models that a process beside training saves, by token
     media: list[Media] = field(default_factory=list)
     seeds: dict[str, int] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)  # of processes that are not the owner
+    failures: list[str] = field(default_factory=list)  # what processes that are not the owner could not do
     damaged: int = 0
     newer: int = 0  # the highest format of a writer that is higher than ours
     not_summed: int = 0  # points of series beyond the first ``MOST_SERIES``
@@ -91,6 +94,9 @@ def of_run_json(raw: Mapping[str, Any]) -> Contents:
         found = raw.get("media" if kind == "media" else f"{kind}s")
         for item in found if isinstance(found, list) else []:
             take({kind: item}, contents)
+    saving = raw.get("saving")
+    for item in saving if isinstance(saving, list) else []:
+        take({"model": {**item, "pending": True} if isinstance(item, dict) else item}, contents)
     contents.damaged = raw["damaged"] if type(raw.get("damaged")) is int else 0
     return contents
 
@@ -148,11 +154,23 @@ def _take_dataset(item: Mapping[str, Any], contents: Contents) -> bool:
 
 
 def _take_model(item: Mapping[str, Any], contents: Contents) -> bool:
-    name, digest = text(item.get("name")), text(item.get("digest"))
-    if not name or not digests.PATTERN.fullmatch(digest):
+    name, digest, token = (text(item.get(key)) for key in ("name", "digest", "token"))
+    if not name or (token and not unsaved.is_promise(name, token)):
         return False
+    is_pending, problem = item.get("pending") is True and bool(token), text(item.get("problem"))
+    if not (is_pending or problem or digests.PATTERN.fullmatch(digest)):
+        return False
+    if token and not is_pending and contents.saving.get(token) != name:
+        return True  # the answer for what was logged again before it came
     # A name that was logged again names the newest model only.
     contents.models = [model for model in contents.models if model.name != name]
+    contents.saving = {key: other for key, other in contents.saving.items() if other != name}
+    if is_pending:
+        contents.saving[token] = name
+        return True
+    if problem:
+        contents.failures.append(f"model {name} was not saved: {problem[:500]}")
+        return True
     contents.models.append(LoggedModel(name, text(item.get("path")), digest, text(item.get("format"))))
     return True
 

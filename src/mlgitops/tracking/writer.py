@@ -34,9 +34,10 @@ class TornError(OSError):
 class Writer:
     """Appends lines to a file that only this process writes."""
 
-    def __init__(self, folder: Path, role: str = OWNER) -> None:
+    def __init__(self, folder: Path, role: str = OWNER, mark: str = "") -> None:
         self._folder = folder
         self._role = role
+        self._mark = mark  # ends the file's name; without one it is drawn by lot
         self._process = os.getpid()
         self._held = locks.Held()
         self._torn = False
@@ -73,7 +74,7 @@ class Writer:
                 self.on_reopening()
             return
         host = "".join(c if c.isascii() and c.isalnum() else "-" for c in hostname())[:40]
-        path = self._folder / f"w-{host}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
+        path = self._folder / f"w-{host}-{os.getpid()}-{self._mark or os.urandom(4).hex()}.jsonl"
         self._held.descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         self._torn = False
         self._path, self._opener = path, os.getpid()

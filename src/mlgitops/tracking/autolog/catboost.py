@@ -58,12 +58,13 @@ class Training(EstimatorFit):
         categories = rows.get_cat_feature_indices() or rows.get_text_feature_indices()
         return (None, None) if categories else (rows.get_features(), rows.get_label())
 
-    def log_model(self, fit: Fit, estimator: Any) -> None:
+    def log_model(self, fit: Fit, estimator: Any) -> models.Twin:
         """Log a fitted model; a bare ``CatBoost`` answers raw numbers, which cannot be scored."""
-        if type(estimator).__name__ == "CatBoost":
-            models.log(fit, models.Twin.of(estimator), data.head(self.rows))
-        else:
-            super().log_model(fit, estimator)
+        if type(estimator).__name__ != "CatBoost":
+            return super().log_model(fit, estimator)
+        twin = models.Twin.of(estimator)
+        models.log(fit, twin, data.head(self.rows))
+        return twin
 
     def after(self, fit: Fit, result: Any) -> None:
         """Log what CatBoost decided and found."""

@@ -49,14 +49,19 @@ class EstimatorFit(Observer):
         """Log scores on the training data, the model and, when there was no time before, the data."""
         del result
         later.remember(fit, fit.call.args[0])
-        self.log_model(fit, fit.call.args[0])
+        twin = self.log_model(fit, fit.call.args[0])
         self.log_data.after(fit)
+        self.log_picture(fit, twin)
 
-    def log_model(self, fit: Fit, estimator: Any) -> None:
+    def log_picture(self, fit: Fit, twin: models.Twin) -> None:
+        """Log a picture of the estimator, where its framework draws one."""
+
+    def log_model(self, fit: Fit, estimator: Any) -> models.Twin:
         """Log a fitted estimator: itself, and with the time that is left its scores on the training data."""
         twin = models.Twin.of(estimator)
         models.log(fit, twin, data.head(self.rows))
         log_scores(fit, twin.model, self.rows, self.truth, self.arguments.get("sample_weight"))
+        return twin
 
 
 def log_scores(fit: Fit, estimator: Any, rows: Any, truth: Any, weights: Any) -> None:

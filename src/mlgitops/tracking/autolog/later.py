@@ -113,7 +113,7 @@ class Known:
             from mlgitops.tracking import ending
 
             self.run.writer.close()
-            ending.add_up_again(self.run, finished_at=self.finished_at)
+            ending.add_up_again(self.run.folder, self.run.problems, finished_at=self.finished_at)
             _push_later(self.run)
 
     def _told_calls(self) -> Mapping[str, str]:
@@ -283,4 +283,4 @@ def _push() -> None:
         (process, _), run = _to_push.popitem()
         if process == os.getpid():
             with fits.unnoticed("pushing again"):
-                ending.push(run)
+                ending.push(run.folder)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import later, search
+from mlgitops.tracking.autolog import diagrams, later, models, search
 from mlgitops.tracking.autolog.estimators import EstimatorFit
 from mlgitops.tracking.autolog.fits import Call, Fit
 from mlgitops.tracking.autolog.patches import Patches
@@ -74,3 +74,9 @@ class SklearnFit(EstimatorFit):
             self.log_model(fit, estimator.best_estimator_)
         self.log_data.after(fit)
         search.log_candidates(fit, estimator.cv_results_)
+        if fit.budget.left > 0:
+            self.log_picture(fit, models.Twin.of(estimator))
+
+    def log_picture(self, fit: Fit, twin: models.Twin) -> None:
+        """Log scikit-learn's own picture of an estimator."""
+        diagrams.log(fit, twin)

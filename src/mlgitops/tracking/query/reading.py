@@ -58,7 +58,7 @@ def examine(folder: Path, stamp: int, tails_before: str = "") -> Found | None:
         # The name of its folder is what it is found, shown and removed by.
         problem = f"its {places.RUN} is of another run, {record.id[:26]}"
         record = replace(record, id=folder.name, problems=(*record.problems, problem))
-    live = record.status == "running" or record.capture == "pending"
+    live = record.status == "running" or record.capture == "pending" or bool(record.saving)
     watch = LIFE if live else FILES if tails.sizes else NEVER
     if max(stamp, meta) > now - SETTLED:
         stamp = 0

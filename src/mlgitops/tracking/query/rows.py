@@ -113,7 +113,7 @@ def encode(record: RunRecord) -> str:
     raw["environment"] = record.environment and {name: getattr(record.environment, name) for name in _ENVIRONMENT}
     raw["media"] = [[getattr(media, name) for name in _MEDIA] for media in record.media]
     raw["notes"] = [[getattr(note, name) for name in _NOTE] for note in record.notes]
-    raw["problems"], raw["resumed_at"] = record.problems, record.resumed_at
+    raw["problems"], raw["resumed_at"], raw["saving"] = record.problems, record.resumed_at, record.saving
     return _encoder.encode(raw)
 
 
@@ -151,6 +151,7 @@ def decode(text: str, metrics: Mapping[str, MetricSummary], runs: Path) -> RunRe
             notes=tuple(Note(*values) for values in raw["notes"]),
             problems=tuple(raw["problems"]),
             resumed_at=tuple(raw["resumed_at"]),
+            saving=tuple(raw.get("saving", ())),
             folder=runs / raw["id"],
         )
     except (TypeError, KeyError, AttributeError) as error:

@@ -9,6 +9,7 @@ import pytest
 
 import mlgitops
 from mlgitops import tracking
+from mlgitops.tracking import saver
 from unit.tracking.conftest import Script, root, script
 
 __all__ = ["Script", "root", "script"]
@@ -21,6 +22,7 @@ def autolog_is_off_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MLGITOPS_STRICT", "1")
     yield
     mlgitops.autolog(disable=True)
+    saver.close()
 
 
 @pytest.fixture

@@ -1,0 +1,365 @@
+"""Models that a process beside training saves, because training shall not wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+import mlgitops
+from mlgitops import digest, packages, tracking
+from mlgitops.errors import InputError
+from mlgitops.tracking import records, saver
+from mlgitops.tracking.autolog import models
+from unit.tracking.autolog.conftest import Runs, Script
+
+pytestmark = pytest.mark.slow
+
+X, Y = load_iris(return_X_y=True)
+TRAINING = """
+import os, signal, sys
+import mlgitops
+from mlgitops.tracking import saver
+from mlgitops.tracking.autolog import models
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+X, Y = load_iris(return_X_y=True)
+models._OBJECT_BYTES_PER_SECOND["skops"] = 100.0  # any model takes too long
+mlgitops.autolog(log_datasets=False)
+"""
+
+
+@pytest.fixture(autouse=True)
+def any_model_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in saver._ENDING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(models._OBJECT_BYTES_PER_SECOND, "skops", 100.0)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Let the process stand still from its start on until the answer is called."""
+    children = []
+
+    def start(self: saver.Saver) -> None:
+        original(self)
+        children.append(self.child)
+        os.kill(self.child, signal.SIGSTOP)
+
+    def go_on() -> None:
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGCONT)
+
+    original = saver.Saver._start
+    monkeypatch.setattr(saver.Saver, "_start", start)
+    yield go_on
+    go_on()
+
+
+def only(root: Path) -> tracking.RunRecord:
+    (record,) = tracking.list_runs(root)
+    return record
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def assert_sealed(record: tracking.RunRecord) -> None:
+    sealed = digest.Manifest.from_bytes((record.folder / digest.MANIFEST).read_bytes())
+    assert all(digest.of_file(record.folder / entry.path) == entry.digest for entry in sealed.files)
+    for model in record.models:
+        digest.verify(record.folder / model.path, model.digest)
+
+
+def test_a_model_that_takes_long_is_saved_beside_training_and_is_the_same(root: Path, tmp_path: Path) -> None:
+    mlgitops.autolog()
+    model = RandomForestClassifier(20, random_state=0).fit(X, Y)
+    record = records.settled(only(root))
+    (logged,) = record.models
+    here = packages.save(model, tmp_path / "here", name="model", input_example=X[:5])
+    assert (logged.name, logged.format, logged.digest) == ("model", "skops", here.digest)
+    assert (record.status, record.saving, record.problems) == ("finished", (), ())
+    assert_sealed(record)
+    assert [path.name for path in (record.folder / "models").iterdir()] == ["model"]
+
+
+def test_until_then_the_record_says_so_and_who_needs_the_model_waits(root: Path, held: Callable[[], None]) -> None:
+    mlgitops.autolog()
+    model = LogisticRegression(max_iter=1000).fit(X, Y)
+    record = only(root)
+    assert (record.status, record.saving, record.models, record.problems) == ("finished", ("model",), (), ())
+    assert [found.saving for found in mlgitops.search_runs()] == [("model",)]
+    with pytest.raises(InputError, match="is still being saved; try again later"):
+        records.settled(record, patience=0.1)
+    held()
+    loaded = mlgitops.load_model(f"runs:/{record.id}")
+    np.testing.assert_array_equal(loaded.infer({"input": X})["predict"], model.predict(X))
+    assert [(len(found.models), found.saving) for found in mlgitops.search_runs()] == [(1, ())]
+
+
+def test_what_becomes_of_a_model_after_its_fit_does_not_reach_what_is_saved(
+    root: Path, held: Callable[[], None]
+) -> None:
+    mlgitops.autolog()
+    model = LogisticRegression(max_iter=1000).fit(X, Y)
+    expected = model.predict(X)
+    before = pickle.dumps(model)
+    held()
+    assert pickle.dumps(model) == before
+    model.coef_[:] = 0
+    loaded = mlgitops.load_model(f"runs:/{only(root).id}")
+    np.testing.assert_array_equal(loaded.infer({"input": X})["predict"], expected)
+
+
+def test_when_its_process_is_killed_the_model_is_lost_and_the_next_one_is_not(
+    root: Path, held: Callable[[], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    mlgitops.autolog()
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    first = only(root)
+    assert saver._saver is not None
+    os.kill(saver._saver.child, signal.SIGKILL)
+    wait_until(lambda: not only(root).saving)
+    assert only(root).problems == ("the saving of model model did not end",)
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    assert f"the model of run {first.id} could not be saved" in capfd.readouterr().err
+    held()
+    records.settled(tracking.list_runs(root)[0])
+    assert [(len(record.models), len(record.problems)) for record in tracking.list_runs(root)] == [(1, 0), (0, 1)]
+
+
+def test_a_model_that_is_logged_again_meanwhile_takes_its_place(root: Path, held: Callable[[], None]) -> None:
+    mlgitops.autolog(log_datasets=False)
+    with mlgitops.start_run():
+        LogisticRegression(max_iter=1000).fit(X, Y)
+        LogisticRegression(max_iter=1001).fit(X, Y)
+        latest = mlgitops.log_model(LogisticRegression(max_iter=1000).fit(X[:100], Y[:100]), name="model")
+        assert only(root).saving == ()
+        held()
+        saver.close()
+    record = only(root)
+    assert (record.models, record.problems) == ((latest,), ())
+    assert_sealed(record)
+
+
+def test_a_model_that_arrives_while_its_run_goes_on_is_in_its_record_at_the_end(root: Path) -> None:
+    mlgitops.autolog(log_datasets=False)
+    with mlgitops.start_run():
+        LogisticRegression(max_iter=1000).fit(X, Y)
+        record = records.settled(only(root))
+        assert (record.status, len(record.models)) == ("running", 1)
+    record = only(root)
+    assert (record.status, len(record.models), record.saving) == ("finished", 1, ())
+    assert_sealed(record)
+
+
+def test_a_record_that_was_removed_meanwhile_is_not_made_again(root: Path, held: Callable[[], None]) -> None:
+    mlgitops.autolog()
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    folder = only(root).folder
+    shutil.rmtree(folder)
+    held()
+    saver.close()
+    assert not folder.exists()
+
+
+def test_of_models_that_wait_there_are_so_many_and_no_more(
+    root: Path, held: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(saver, "MOST", 2)
+    mlgitops.autolog(log_datasets=False)
+    for _ in range(3):
+        LogisticRegression(max_iter=1000).fit(X, Y)
+    newest, *others = tracking.list_runs(root)
+    assert [found.saving for found in others] == [("model",), ("model",)]
+    assert newest.saving == ()
+    assert "2 models are still being saved beside training; call mlgitops.log_model" in newest.tags["autolog.model"]
+    assert f"run {newest.id} has no model" in capfd.readouterr().err
+    held()
+    assert [len(records.settled(found).models) for found in others] == [1, 1]
+
+
+def test_a_model_that_would_take_too_much_memory_twice_is_left_out_and_told(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saver, "LARGEST", 3 << 20)
+    mlgitops.autolog(log_datasets=False)
+    KNeighborsClassifier(1).fit(np.zeros((2, 1 << 20)), [0, 1])
+    (record,) = runs().values()
+    assert (record.models, record.saving) == ((), ())
+    assert "it takes 16 MB; 3 MB at most are saved beside training" in record.tags["autolog.model"]
+
+
+def test_what_it_takes_to_pickle_a_model_counts(runs: Runs) -> None:
+    class Slow(LogisticRegression):
+        def __getstate__(self) -> Any:
+            time.sleep(0.3)
+            return super().__getstate__()
+
+    mlgitops.autolog(log_datasets=False)
+    Slow(max_iter=1000).fit(X, Y)
+    (record,) = runs().values()
+    assert record.tags["autolog.training_metrics"].startswith("left out: no time")
+
+
+def test_a_class_that_a_script_defines_is_left_out_with_the_reason(script: Script, root: Path) -> None:
+    source = TRAINING + "class Mine(LogisticRegression): pass\nMine(max_iter=1000).fit(X, Y)\n"
+    process = script(source)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, only(root).saving) == (0, ())
+    assert "its class is defined in a script" in told
+    assert "autolog(log_models=True)" in only(root).tags["autolog.model"]
+
+
+def test_a_module_beside_the_script_does_not_run_once_more_and_its_model_is_missed(
+    script: Script, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "with open('imported', 'a') as file: file.write('x')\n"
+        "class Mine(LogisticRegression): pass\n"
+    )
+    process = script(TRAINING + "import mine\nmine.Mine(max_iter=1000).fit(X, Y)\n")
+    process.communicate(timeout=60)
+    with pytest.raises(InputError, match="names 0 models"):
+        mlgitops.load_model(f"runs:/{only(root).id}")
+    (problem,) = only(root).problems
+    assert problem.startswith("model model was not saved: mine.Mine is not found outside of the script that trains")
+    assert (tmp_path / "imported").read_text() == "x"
+    assert_sealed(only(root))
+
+
+def test_a_script_ends_before_its_model_is_saved_and_leaves_nothing_open(script: Script, root: Path) -> None:
+    source = (
+        "import warnings; warnings.simplefilter('error')\n"
+        + TRAINING
+        + "RandomForestClassifier(10).fit(X, Y)\n"
+        + "os.kill(saver._saver.child, signal.SIGSTOP)\nprint(saver._saver.child)\n"
+    )
+    process = script(source, PYTHONWARNINGS="error", PYTHONDEVMODE="1")
+    out, told = process.communicate(timeout=60)  # would not return while anybody holds the script's output
+    child = int(out)
+    try:
+        assert (process.returncode, only(root).saving) == (0, ("model",)), told
+        assert "its model is still being saved; the next command waits for it" in told
+        assert "Warning" not in told.replace("mlgitops: warning", "")
+    finally:
+        os.kill(child, signal.SIGCONT)
+    record = records.settled(only(root))
+    assert len(record.models) == 1
+    assert_sealed(record)
+
+
+def test_a_script_that_is_killed_has_its_model_all_the_same(script: Script, root: Path) -> None:
+    source = (
+        TRAINING + "with mlgitops.start_run():\n  RandomForestClassifier(10).fit(X, Y)\n  os.kill(os.getpid(), 9)\n"
+    )
+    process = script(source)
+    process.communicate(timeout=60)
+    record = records.settled(only(root))
+    assert (process.returncode, record.status, len(record.models)) == (-signal.SIGKILL, "killed", 1)
+
+
+def test_where_everything_ends_with_the_script_it_waits(script: Script, root: Path) -> None:
+    process = script(TRAINING + "RandomForestClassifier(10).fit(X, Y)\n", CI="true")
+    _, told = process.communicate(timeout=60)
+    assert "waiting for 1 models to be saved" in told
+    assert len(only(root).models) == 1
+
+
+def test_a_fork_neither_keeps_the_process_nor_shares_it(script: Script, root: Path) -> None:
+    source = TRAINING + (
+        "RandomForestClassifier(10).fit(X, Y)\n"
+        "first = saver._saver.child\n"
+        "if os.fork() == 0:\n"
+        "    RandomForestClassifier(10).fit(X, Y)\n"
+        "    assert saver._saver.child != first\n"
+        "    os.close(1); os.close(2)\n"
+        "    sys.stdin.read()\n"
+        "    os._exit(0)\n"
+        "print(first)\n"
+    )
+    process = script(source, PYTHONWARNINGS="error")
+    assert process.stdout is not None
+    first = int(process.stdout.readline())
+    wait_until(lambda: not _runs(first))
+    assert process.stdin is not None
+    process.stdin.close()
+    process.stdin = None
+    process.communicate(timeout=60)
+    wait_until(lambda: len(tracking.list_runs(root)) == 2)
+    assert [len(records.settled(record).models) for record in tracking.list_runs(root)] == [1, 1]
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_store_gets_the_model_where_the_run_was_pushed_to(script: Script, root: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    process = script(TRAINING + "RandomForestClassifier(10).fit(X, Y)\n", MLGITOPS_STORE_URL=f"file://{store}")
+    process.communicate(timeout=60)
+    record = records.settled(only(root))
+    (current,) = store.glob("runs/*/current.json")
+    wait_until(lambda: record.models[0].digest.removeprefix("sha256:") in current.read_text())
+    assert len(list(store.glob("model/sha256-*"))) == 1
+
+
+def test_a_process_that_rests_gives_its_memory_back_and_works_again(script: Script, root: Path) -> None:
+    source = TRAINING + (
+        "def memory(): return int(open(f'/proc/{saver._saver.child}/statm').read().split()[1]) * 4096 >> 20\n"
+        "import time\n"
+        "from mlgitops.tracking import records\n"
+        "def train():\n"
+        "    with mlgitops.start_run() as run: LogisticRegression(max_iter=1000).fit(X, Y)\n"
+        "    return len(records.settled(records.read(run.folder)).models)\n"
+        "assert train() == 1\n"
+        "child, before = saver._saver.child, memory()\n"
+        "deadline = time.monotonic() + 60\n"
+        "while memory() > 50: assert time.monotonic() < deadline; time.sleep(0.1)\n"
+        "assert train() == 1 and saver._saver.child == child and before > 70\n"
+    )
+    process = script(source)
+    _, told = process.communicate(timeout=100)
+    assert process.returncode == 0, told
+
+
+@pytest.mark.parametrize("strict", ["0", "1"])
+def test_where_no_process_can_be_started_the_model_is_left_out_or_strictly_an_error(
+    strict: str, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlgitops.autolog(log_datasets=False)
+    with mlgitops.start_run("mine"):  # whose own process captures the code
+        monkeypatch.setenv("MLGITOPS_STRICT", strict)
+        monkeypatch.setattr("sys.executable", "/nowhere/python")
+        if strict == "1":
+            with pytest.raises(FileNotFoundError):
+                LogisticRegression(max_iter=1000).fit(X, Y)
+            return
+        LogisticRegression(max_iter=1000).fit(X, Y)
+    record = runs()["mine"]
+    assert "FileNotFoundError" in record.tags["autolog.model"]
+    assert "training_accuracy_score" in record.metrics
