@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlgitops.statistics import Interval
     from mlgitops.tracking.query.groups import Group, Grouping
 
-_LONGEST = 60  # characters of a cell
+_LONGEST = 80  # characters of a cell; a digest has 71
 _NARROWEST = 8  # columns, that the only column beside the first keeps where the terminal is narrow
 
 

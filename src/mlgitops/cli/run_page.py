@@ -66,11 +66,12 @@ def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
         ],
     )
     yield "tags", list(record.tags.items())
+    pending = "digest pending" if record.status == "running" else "no digest"
     yield "seeds", [(name, str(value)) for name, value in record.seeds.items()]
     yield (
         "data",
         [
-            (data.name, " ".join(filter(None, (data.context, data.digest[:19] or "digest pending", data.uri))))
+            (data.name, " ".join(filter(None, (data.context, data.digest[:19] or pending, data.uri))))
             for data in record.datasets
         ],
     )

@@ -182,6 +182,7 @@ def _record(
     broken = unsaved.broken(folder, contents.saving)
     lacking = [*contents.problems(), *(f"the saving of model {name} did not end" for name in broken)]
     tags: dict[str, str | None] = {**contents.tags, **added.tags}
+    lacking = contents.problems(is_running=status == "running")
     return RunRecord(
         id=text(raw.get("id")) or folder.name,
         name=text(raw.get("name")),

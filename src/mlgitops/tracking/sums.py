@@ -40,10 +40,11 @@ class Contents:
     newer: int = 0  # the highest format of a writer that is higher than ours
     not_summed: int = 0  # points of series beyond the first ``MOST_SERIES``
 
-    def problems(self) -> list[str]:
-        """Return what the lines lack, in words."""
+    def problems(self, *, is_running: bool = False) -> list[str]:
+        """Return what the lines lack, in words; of a run that goes on, digests of data are still being made."""
         found = self.unsaid()
-        found += [f"the digest of data {dataset.name} was not made" for dataset in self.datasets if not dataset.digest]
+        late = [] if is_running else [dataset.name for dataset in self.datasets if not dataset.digest]
+        found += [f"the digest of data {name} was not made" for name in late]
         if self.damaged:
             found.append(f"{self.damaged} damaged lines were left out")
         return found

@@ -19,6 +19,7 @@ from pyarrow import parquet
 
 import mlgitops
 from mlgitops import digest, tracking
+from mlgitops.cli import run_page
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import datasets, filedigests
 from mlgitops.tracking.datasets import of_value
@@ -368,9 +369,12 @@ def test_large_data_is_digested_beside_training_and_the_end_waits_for_it(
 def test_data_whose_digest_was_not_made_is_said_to_lack_it(root: Path, tmp_path: Path) -> None:
     with mlgitops.start_run() as run:
         run._line("dataset", '{"name": "train", "pending": true}')
+        assert tracking.read(run.folder).problems == ()
+        assert "digest pending" in run_page.page(tracking.read(run.folder))
     record = tracking.read(run.folder)
     assert record.datasets == (tracking.Dataset("train", ""),)
     assert record.problems == ("the digest of data train was not made",)
+    assert "no digest" in run_page.page(record)
 
 
 def test_rows_of_a_parquet_file_are_known_where_its_reader_is(root: Path, tmp_path: Path) -> None:

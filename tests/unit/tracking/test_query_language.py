@@ -107,6 +107,7 @@ def test_values_are_read_as_what_they_are(text: str, values: tuple[object, ...])
         ("params.a = 'x", 12, "the quote ' is never closed"),
         ("params.a = 1; drop table runs", 13, "';' means nothing here"),
         ("params.a = 12abc", 12, "not a number"),
+        ("started_at > 2026-11-01", 14, "a date stands in 'quotes': '2026-11-01'"),
         ("params. = 1", 7, "expected a name on both sides of the dot"),
         ("metric = 1", 1, "there is no field 'metric'"),
         ("metrik.a = 1", 1, "there is no group 'metrik'; did you mean metric?"),

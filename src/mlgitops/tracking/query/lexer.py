@@ -12,6 +12,7 @@ _QUOTED = r'"(?:[^"]|"")*"|`(?:[^`]|``)*`'
 # A metric's context follows its name in braces.
 _CONTEXT = r"(?:\{[^{}`\"']*\})?"
 _SEGMENT = re.compile(rf"{_QUOTED}|[\w/:@%+-]+{_CONTEXT}")
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?(?![\w.])", re.ASCII)
 _TOKEN = re.compile(
     rf"""
       (?P<space>\s+)
@@ -77,7 +78,7 @@ def tokens(text: str, what: str) -> list[Token]:
     """
     found, position = [], 0
     while position < len(text):
-        match = _TOKEN.match(text, position)
+        match = None if _DATE.match(text, position) else _TOKEN.match(text, position)
         if match is None:
             raise FilterError(_complaint(text, position), text, position + 1, what=what)
         kind = match.lastgroup or ""
@@ -93,6 +94,8 @@ def _complaint(text: str, position: int) -> str:
         return f"the quote {character} is never closed"
     if character == ".":
         return "expected a name on both sides of the dot; names with other characters stand in `backticks`"
+    if date := _DATE.match(text, position):
+        return f"a date stands in 'quotes': '{date.group()}'"
     if character.isdigit() or character in "+-":
         return "not a number; text stands in 'quotes'"
     return f"{character!a} means nothing here; names with such characters stand in `backticks`, text in 'quotes'"
