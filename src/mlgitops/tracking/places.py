@@ -17,6 +17,7 @@ MODELS = "models"  # packages, each sealed by itself: not part of the record's o
 META = "meta"  # added after the run: not part of the record's digest either
 OWNER = ".owner"  # locked by the process that owns the run; no part of the record
 FORMAT = 1  # of run.json, capture.json and the writers' lines
+LONGEST_LINE = 64 << 20  # bytes of a writer's; a file made by hand may claim to be one line of any size
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlgitops.tracking import series
+from mlgitops.tracking.places import LONGEST_LINE as LONGEST_LINE
 
-LONGEST_LINE = 64 << 20  # bytes; a file made by hand may claim to be one line of any size
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 

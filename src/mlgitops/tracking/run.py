@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _MOST_PREFIXES = 10_000  # series whose encoding is remembered
 _MOST_STEPS = 100_000  # series whose next step is remembered
 _MOST_LINES = 10_000  # in one write
+_LONGEST_END = 200  # characters of a point's line after its name
 _LONGEST_ERROR = 500  # characters
 _SPECIAL = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
 _VANISHED = "the run's folder was removed while it was written"
@@ -334,7 +335,7 @@ class Run(Attachments):
             # Beyond so many series, steps that nobody gives may leave numbers out, and never repeat one.
             self._floor = max(self._floor, *(next(steps) for steps in self._steps.copy().values()))
             self._steps.clear()
-        self._prefixes[known] = prefix
+        self._prefixes[known] = _fitting(prefix)
         return prefix
 
     def _param(self, name: str, value: object) -> str:
@@ -368,7 +369,14 @@ class Run(Attachments):
 
     def _text(self, kind: str, value: str, rest: str) -> str:
         comma = "," if rest else ""
-        return f'{{"{kind}":{value}{comma}{rest},"time":{time.time():.6f}}}\n'
+        return _fitting(f'{{"{kind}":{value}{comma}{rest},"time":{time.time():.6f}}}\n')
 
     def _line(self, kind: str, value: str, rest: str = "") -> None:
         self.writer.write(self._text(kind, value, rest).encode())
+
+
+def _fitting(line: str) -> str:
+    """Return a line, or its beginning, that readers take for one of ours; they stop at one that is longer."""
+    if len(line) > places.LONGEST_LINE - _LONGEST_END:
+        raise ValueError(f"{len(line)} characters are too long for a line; at most {places.LONGEST_LINE} are read")
+    return line

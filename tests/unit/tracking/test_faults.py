@@ -15,8 +15,8 @@ import pytest
 
 import mlgitops
 from mlgitops import tracking
+from mlgitops.tracking import places, points, records, sums
 from mlgitops.tracking import run as runs
-from mlgitops.tracking import sums
 from mlgitops.tracking.series import split
 
 Script = Callable[..., subprocess.Popen[str]]
@@ -143,6 +143,33 @@ def test_a_text_of_a_megabyte_is_one_whole_line(root: Path) -> None:
     record = tracking.read(run.folder)
     assert record.params["text"] == record.tags["text"] == text
     assert record.problems == ()
+
+
+def test_what_is_too_long_for_a_line_is_told_and_hides_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(places, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(points, "LONGEST_LINE", 1000)
+    with mlgitops.start_run() as run:
+        for length in (740, 840, 900, 940, 1100):  # below, around and above
+            run.log_param("p" * length, 1)
+            run.log_metric("m" * length, 1.0)
+            run.log_metric("m" * length, 1.0, context="validation")
+        run.set_tag("after", "all")
+    record = tracking.read(run.folder)
+    assert (len(record.tags), record.params.keys()) == (1, {"p" * 740})
+    assert sum(summary.count for summary in record.metrics.values()) == 2
+    assert record.problems[1] == "12 values were not written"
+    assert "too long for a line" in capsys.readouterr().err
+
+
+def test_a_record_whose_sums_no_reader_takes_is_read_by_its_lines(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LARGEST_RUN", 5000)
+    with mlgitops.start_run() as run:
+        for number in range(20):
+            mlgitops.log_param(f"p{number}", "x" * 1000)
+    record = tracking.read(run.folder)
+    assert (record.status, len(record.params), record.problems) == ("finished", 20, ())
 
 
 def test_one_bad_value_of_many_does_not_take_the_others_with_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
