@@ -65,7 +65,7 @@ def _say(record: RunRecord, store_uri: str, run_digest: str, models: Mapping[str
     store = artifacts.open_store(artifacts.join(store_uri, "runs", record.id))
     live.push_remarks(record.folder, store, {})
     run = records.read_head(record.folder)
-    if run.get("status") not in life.ENDED:
+    if run.get("status") not in life.ENDED or run.get("summed") is False:
         run |= ending.sums_of(records.summarise(record.folder))
     store.put(live.CURRENT, live.current(run, record.folder, record.status, run_digest, models=models))
     store.delete(store.list(live.LIVE))

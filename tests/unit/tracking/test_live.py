@@ -127,6 +127,15 @@ def test_a_killed_run_is_pushed_with_its_sums(root: Path, script: Script, store:
     assert (again.status, again.metrics) == ("killed", record.metrics)
 
 
+def test_a_record_without_sums_is_pushed_with_them(root: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "LARGEST_RUN", 500)
+    with mlgitops.start_run() as run:
+        mlgitops.log_metric("loss", 1)
+        mlgitops.log_param("long", "x" * 500)
+    remote.push(tracking.read(run.folder), store)
+    assert read_current(store, run.id)["run"]["metrics"]["loss"]["last"] == 1.0
+
+
 def test_a_run_pushes_itself_every_so_many_seconds(root: Path, script: Script, tmp_path: Path) -> None:
     process = script(
         "import mlgitops\n"
