@@ -1,7 +1,8 @@
 """One process's file of a run: lines of JSON, each written by one system call.
 
 A line that was written survives the death of the process by any signal, because the
-kernel has it; there is no buffer, no queue and no thread. ``O_APPEND`` keeps lines of
+kernel has it; there is no buffer, no queue and no thread. ``MLGITOPS_FSYNC=1`` waits for the disk
+too, so that it also survives the death of the machine. ``O_APPEND`` keeps lines of
 threads whole. A forked child finds its copy closed and opens a file of its own.
 
 The process holds an advisory lock on its file: locked means alive.
@@ -41,6 +42,7 @@ class Writer:
         self._process = os.getpid()
         self._held = locks.Held()
         self._torn = False
+        self._syncs = os.environ.get("MLGITOPS_FSYNC", "") not in ("", "0")
         self._path: Path | None = None
         self._opener = 0
         self.on_reopening: Callable[[], object] | None = None
@@ -50,7 +52,7 @@ class Writer:
 
         Raises:
             TornError: the system did not take all of it.
-            OSError: it took nothing.
+            OSError: it took nothing, or the disk did not.
         """
         if self._held.descriptor < 0:
             self.open()
@@ -60,6 +62,8 @@ class Writer:
         self._torn = written != len(lines)
         if self._torn:
             raise TornError(written, lines)
+        if self._syncs:
+            os.fsync(self._held.descriptor)
 
     def open(self) -> None:
         """Make this process's file, lock it and write its first line; one that it closed before goes on.

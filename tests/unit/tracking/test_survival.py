@@ -187,6 +187,23 @@ def test_what_is_logged_after_the_end_of_a_run_is_added_up_when_python_exits(roo
     assert (found.metrics["loss"].count, found.metrics["late"].last) == (2, 3.0)
 
 
+@pytest.mark.parametrize(("asked", "waited"), [("1", 3), ("0", 0)])
+def test_each_line_is_on_the_disk_where_that_is_asked_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, asked: str, waited: int
+) -> None:
+    monkeypatch.setenv("MLGITOPS_FSYNC", asked)
+    with tracking.start_run() as run:
+        sizes: list[int] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+            run.log_metric("loss", 1.0)
+            run.log_metrics({"loss": 2.0, "auc": 3.0})
+            run.log_param("depth", 3)
+        (lines,) = run.folder.glob("w-*.jsonl")
+        assert len(set(sizes)) == waited
+        assert sizes[-1:] == [lines.stat().st_size][:waited]
+
+
 def test_a_torn_last_line_is_dropped(root: Path) -> None:
     with tracking.start_run() as run:
         run.log_metric("loss", 1.0)
