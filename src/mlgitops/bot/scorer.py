@@ -22,6 +22,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ def confine(memory_bytes: int, cpu_seconds: int, hidden: Sequence[str] = ()) -> 
         cpu_seconds: processor time that it may take.
         hidden: files and folders that it must not see; what is not there needs no hiding.
     """
+    # Python finds the place of temporary files by writing one; PyTorch asks for it, and writes none.
+    tempfile.gettempdir()
     libc = ctypes.CDLL(None, use_errno=True)
     unshare, mount = getattr(libc, "unshare", None), getattr(libc, "mount", None)
     network = secrets = False

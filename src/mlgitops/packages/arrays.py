@@ -83,6 +83,8 @@ def _column(series: Any) -> np.ndarray:
 def _array(values: Any) -> np.ndarray:
     if hasattr(values, "toarray"):  # a sparse matrix of scipy
         values = values.toarray()
+    if hasattr(values, "detach"):  # a tensor of PyTorch, on whatever device
+        values = values.detach().cpu()
     try:
         array = np.asarray(values)
     except ValueError as error:

@@ -38,6 +38,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "catboost": Format("data", "model.cbm", "catboost", ("catboost", "numpy")),
     "keras": Format("confined", "model.keras", "", ("h5py", "keras", "numpy")),
     "statsmodels": Format("code", "model.pickle", "", ("numpy", "scipy", "statsmodels")),
+    "torch": Format("code", "model.pt2", "", ("numpy", "torch")),
 }
 
 
@@ -57,11 +58,12 @@ def choose(model: Any) -> str:
         ("sklearn", "skops"),
         ("keras", "keras"),
         ("statsmodels", "statsmodels"),
+        ("torch", "torch"),  # one of Keras may be a module too
     ):
         if root in roots:
             return name
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputError(
         f"a {kind} cannot be saved; expected a scikit-learn estimator, "
-        "a model of XGBoost, LightGBM, CatBoost or Keras, a result of statsmodels, or an ONNX ModelProto"
+        "a model of XGBoost, LightGBM, CatBoost, Keras or PyTorch, a result of statsmodels, or an ONNX ModelProto"
     )

@@ -40,8 +40,8 @@ def save(
     """Save a model as a package: a new folder; the same model, example and name give the same digest.
 
     Args:
-        model: a fitted scikit-learn estimator, a model of XGBoost, LightGBM, CatBoost or Keras, a result of
-            statsmodels, or an ONNX ``ModelProto``.
+        model: a fitted scikit-learn estimator, a model of XGBoost, LightGBM, CatBoost, Keras or PyTorch, a
+            result of statsmodels, or an ONNX ``ModelProto``.
         folder: where; it must not exist or be empty.
         input_example: some rows as the model takes them: array, data frame, list, mapping of columns.
         signature: the tensors, when the example does not tell.

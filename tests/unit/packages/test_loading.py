@@ -115,10 +115,13 @@ def test_an_unknown_output_is_refused_with_the_known_ones(package: packages.Pack
         packages.load(package.folder).infer({"input": iris[0]}, ["margin"])
 
 
-def test_a_framework_that_no_extra_brings_is_asked_for_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(MissingExtraError, match=r"keras is not installed; run: pip install keras$"):
-        loading.flavor("keras")
+@pytest.mark.parametrize("name", ["keras", "torch"])
+def test_a_framework_that_no_extra_brings_is_asked_for_by_its_own_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=rf"{name} is not installed; run: pip install {name}$"):
+        loading.flavor(name)
 
 
 def test_keras_gets_a_backend_that_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

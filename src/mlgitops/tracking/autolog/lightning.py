@@ -1,7 +1,7 @@
 """PyTorch Lightning: a callback that is in the trainer while it fits.
 
-Under both of its names, ``lightning.pytorch`` and ``pytorch_lightning``. Models stay in the
-checkpoints that Lightning writes, the best of which is kept: there is no package format for them yet.
+Under both of its names, ``lightning.pytorch`` and ``pytorch_lightning``. The model is exported by the
+first training batch; the best checkpoint that Lightning wrote is kept beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mlgitops.tracking.autolog import checkpoints, later
+from mlgitops.tracking.autolog import checkpoints, first_batch, later, models
 from mlgitops.tracking.autolog.fits import Call, Fit, Observer, unnoticed
 from mlgitops.tracking.autolog.patches import Patches
 from mlgitops.tracking.run import Run
@@ -143,10 +143,11 @@ class Fitting(Observer):
     """One ``trainer.fit``."""
 
     name = "lightning"
-    added: Any = None
 
     def __init__(self) -> None:
         self.bests = Bests()
+        self.first = first_batch.FirstBatch()
+        self.added: list[Any] = []
 
     def run_name(self, call: Call) -> str:
         """Return the module's class name."""
@@ -158,21 +159,27 @@ class Fitting(Observer):
         fit.name_estimator(module)
         fit.run.log_params({"epochs": trainer.max_epochs})
         fit.run.log_text(f"{module}\n", "model_summary.txt")
-        self.added = callback(_callback_class(trainer), fit.run, self.bests, fit.options.log_every_n_steps)
-        trainer.callbacks.append(self.added)
+        base = _callback_class(trainer)
+        self.added = [
+            first_batch.callback(base, self.first),
+            callback(base, fit.run, self.bests, fit.options.log_every_n_steps),
+        ]
+        trainer.callbacks.extend(self.added)
 
     def leave(self, fit: Fit) -> None:
         """Take the callback out of the user's trainer."""
         callbacks = fit.call.args[0].callbacks
-        if self.added in callbacks:
-            callbacks.remove(self.added)
+        for one in self.added:
+            if one in callbacks:
+                callbacks.remove(one)
 
     def after(self, fit: Fit, result: Any) -> None:
-        """Log where it stopped, keep the best checkpoint, and listen to what is measured later."""
+        """Log the model and where it stopped, keep the best checkpoint, and listen to what is measured later."""
         del result
-        trainer = fit.call.args[0]
+        trainer, module = fit.call.args[0], fit.call.arguments()["model"]
         if not trainer.is_global_zero:
             return
+        models.log(fit, _twin(module), self.first.inputs)
         self.bests.look(trainer, self.bests.epoch)
         for stopping, ending in _numbered(trainer.early_stopping_callbacks):
             if stopping.stopped_epoch:
@@ -181,7 +188,13 @@ class Fitting(Observer):
             if getattr(checkpoint, "monitor", None) and _best(checkpoint):  # without one it is the last, and no best
                 _keep(fit, checkpoint, self.bests.epoch_of(checkpoint))
                 break
-        later.remember(fit, trainer, fit.call.arguments()["model"], taken=trainer.callback_metrics)
+        later.remember(fit, trainer, module, taken=trainer.callback_metrics)
+
+
+def _twin(module: Any) -> models.Twin:
+    """Return a module as its own twin, since it is a copy that is exported; that takes longer the more parts it has."""
+    weights = sum(weight.nbytes for weight in (*module.parameters(), *module.buffers()))
+    return models.Twin(module, sum(1 for _ in module.modules()), weights)
 
 
 def _numbers(trainer: Any) -> dict[str, float]:

@@ -17,7 +17,7 @@ NAME = "model"
 # Guesses of what saving takes. skops writes a node for each object, which costs more than bytes do.
 _ALWAYS = 0.04  # seconds
 _SMALL = 0.2  # seconds; a model that takes less is saved even where a busy machine has used up the time
-_OBJECT_BYTES_PER_SECOND = {"skops": 50e3}  # bytes of pickle that are no array
+_OBJECT_BYTES_PER_SECOND = {"skops": 50e3, "torch": 60}  # bytes of pickle that are no array; parts of a module
 _BYTES_PER_SECOND = 60e6
 _GIVEN_PER_SECOND = 500e6  # bytes that are copied for the process that saves beside training
 
@@ -31,7 +31,7 @@ class Twin:
     """
 
     model: Any
-    objects: int  # bytes of its pickle without arrays
+    objects: int  # bytes of its pickle without arrays, or parts of a module
     arrays: int  # bytes
     pickled: Pickled | None = None
 
