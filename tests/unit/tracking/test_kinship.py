@@ -429,3 +429,14 @@ def test_forking_is_silent_where_python_warns_of_threads(root: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr and "Traceback" not in done.stderr
     assert tracking.list_runs(root)[0].metrics["loss"].count == 4
+
+
+def test_a_run_that_goes_on_stays_below_its_parent_and_in_its_group(root: Path) -> None:
+    with mlgitops.start_run("study", experiment="iris") as parent:
+        child = mlgitops.start_run("trial", parent=parent, group="folds")
+        child.end()
+    with mlgitops.start_run("another name", resume=child.id):
+        pass
+    record = tracking.read(child.folder)
+    assert (record.name, record.experiment) == ("trial", "iris")
+    assert (record.parent, record.group) == (parent.id, "folds")

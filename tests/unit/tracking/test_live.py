@@ -210,3 +210,13 @@ def test_links_of_a_live_run_are_not_pushed(tmp_path: Path) -> None:
     LivePush(run.folder, (tmp_path / "store").as_uri()).push()
     pushed = [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()]
     assert "link" not in pushed and "secret" not in pushed
+
+
+def test_a_live_run_whose_keys_may_lead_out_of_it_is_refused(root: Path, tmp_path: Path) -> None:
+    run = mlgitops.start_run()
+    store = tmp_path / "store"
+    LivePush(run.folder, store.as_uri()).push()
+    (store / "runs" / run.id / "live" / "..\\x").write_text("out")
+    with pytest.raises(InputError):
+        pull(store.as_uri(), run.id, tmp_path / "colleague")
+    run.end()

@@ -182,7 +182,7 @@ def test_a_folder_is_an_artifact_and_logging_it_again_renews_it(root: Path, tmp_
         assert (mlgitops.log_artifact(tmp_path / "plots") / "a").read_text() == "2"
 
 
-@pytest.mark.parametrize("name", ["../outside", "/absolute", "a/../../b", "", "a\\b"])
+@pytest.mark.parametrize("name", ["../outside", "/absolute", "a/../../b", "", "a\\b", "a\x1b[2J"])
 def test_an_artifact_stays_in_the_record(root: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("x")
     with mlgitops.start_run(), pytest.raises(InputError, match="no plain relative path"):
