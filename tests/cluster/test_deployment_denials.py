@@ -9,6 +9,7 @@ from cluster.waiting import asynchronous, until
 from mlgitops import api, kube
 from mlgitops.api.deployment import RolloutSpec, RolloutStep
 from mlgitops.api.pods import Resources
+from mlgitops.kube import Raw
 from mlgitops.local.cluster import Cluster
 
 QUOTAS = kube.Resource("", "v1", "resourcequotas", "ResourceQuota")
@@ -104,8 +105,12 @@ async def quiet(stand: Stand) -> None:
 
 
 async def only(stand: Stand) -> str:
-    """Return the name of the one Deployment that there is."""
-    (found,) = (await stand.session.list(kube.DEPLOYMENTS, stand.namespace)).items
+    """Wait for the Deployment, which is made after the status said so, and return its name."""
+
+    async def made() -> list[Raw]:
+        return list((await stand.session.list(kube.DEPLOYMENTS, stand.namespace)).items)
+
+    (found,) = await until(made, "there is a Deployment")
     return str(found["metadata"]["name"])
 
 
