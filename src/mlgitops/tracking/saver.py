@@ -36,7 +36,7 @@ KEPT, FAILED = b"+", b"-"  # what came of a model
 _POSSIBLE = locks.HAS_LOCKS and hasattr(socket, "send_fds") and hasattr(os, "posix_spawn")
 _ENDING = ("KUBERNETES_SERVICE_HOST", "SLURM_JOB_ID", "CI")  # set where nothing outlives the training
 _PATIENCE = 1.0  # seconds for another thread, or a process that dies; a lock held at a fork is never given back
-# The process works at the lowest priority on one processor: training has the others.
+# The process works at a low priority (``nice``) and on one processor: training has the others.
 _VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -10,21 +10,26 @@ from mlgitops.tracking.autolog.fits import LIFT, Fit
 from mlgitops.tracking.autolog.models import Twin
 
 NAME = "estimator.html"
-# A guess of what it takes: some attributes are computed when they are shown, such as the importances of a forest.
-_ALWAYS = 0.03  # seconds
+_ALWAYS = 0.03  # seconds; a guess of what parts and parameters take
+# Some attributes are computed when they are shown, such as the importances of a forest.
 _BYTES_PER_SECOND = 400e3  # of pickle that are no array
+_MOST = 0.05  # seconds for attributes and all, however much time there is: it is a picture
 
 
 def log(fit: Fit, twin: Twin) -> None:
     """Keep the picture with the run when there is time for it."""
-    seconds = _ALWAYS + twin.objects / _BYTES_PER_SECOND
-    if seconds > fit.budget.left:
-        fit.note("diagram", f"left out: it would take about {seconds:.2f} s; {LIFT}")
+    if fit.budget.left < _ALWAYS:
+        fit.note("diagram", f"left out: no time; {LIFT}")
         return
     with fit.budget.uncounted():
+        from sklearn.base import clone
         from sklearn.utils import estimator_html_repr
+    shown = twin.model
+    if not fit.budget.lifted and _ALWAYS + twin.objects / _BYTES_PER_SECOND > min(_MOST, fit.budget.left):
+        shown = clone(shown, safe=False)
+        fit.note("diagram", f"without what was fitted; {LIFT}")
     with _the_same_numbers(estimator_html_repr.__module__):
-        fit.run.log_html(estimator_html_repr(twin.model), NAME)
+        fit.run.log_html(estimator_html_repr(shown), NAME)
 
 
 @contextlib.contextmanager

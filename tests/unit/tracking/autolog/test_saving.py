@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import resource
 import shutil
 import signal
 import time
@@ -180,6 +181,29 @@ def test_a_record_that_was_removed_meanwhile_is_not_made_again(root: Path, held:
     held()
     saver.close()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("room", "why"),
+    [
+        (20_000, "model model was not saved: OSError: [Errno 27] File too large"),
+        (10, "the saving of model model did not"),
+    ],
+)
+def test_a_disk_without_room_costs_the_model_and_the_record_says_so(
+    room: int, why: str, root: Path, held: Callable[[], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    mlgitops.autolog()
+    RandomForestClassifier(20).fit(X, Y)
+    assert saver._saver is not None
+    resource.prlimit(saver._saver.child, resource.RLIMIT_FSIZE, (room, room))  # writes beyond fail
+    held()
+    saver.close()
+    record = only(root)
+    assert [problem[: len(why)] for problem in record.problems] == [why]
+    assert (record.models, record.saving) == ((), ())
+    assert list((record.folder / "models").iterdir()) == []
+    assert_sealed(record)
 
 
 def test_of_models_that_wait_there_are_so_many_and_no_more(

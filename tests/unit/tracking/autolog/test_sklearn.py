@@ -80,6 +80,20 @@ def test_a_picture_of_the_estimator_is_kept_and_the_users_own_are_numbered_as_wi
     assert number(after) == number(before) + 1
 
 
+def test_the_picture_of_a_large_forest_computes_nothing(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlgitops.autolog("sklearn", log_models=False)
+    monkeypatch.setattr(budget, "LEAST", 60.0)  # a busy machine leaves time for scores and the picture
+    RandomForestClassifier(300).fit(X, Y)
+    record = only(runs)
+    picture = (record.folder / "artifacts" / "estimator.html").read_text()
+    assert "n_estimators" in picture and "feature_importances_" not in picture
+    assert record.tags["autolog.diagram"].startswith("without what was fitted")
+    mlgitops.autolog("sklearn", log_models=False, full=True)
+    KMeans(2, random_state=0).fit(X)
+    picture = (runs()["KMeans"].folder / "artifacts" / "estimator.html").read_text()
+    assert "cluster_centers_" in picture
+
+
 def test_a_regressor_has_the_errors_that_mlflow_names(runs: Runs) -> None:
     mlgitops.autolog("sklearn", log_models=False, full=True)
     LinearRegression().fit(*load_diabetes(return_X_y=True, as_frame=True))
