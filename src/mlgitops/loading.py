@@ -102,6 +102,7 @@ def _registered(tree: Tree, address: ModelAddress, trusted_types: Sequence[str])
         digest=artifact.digest,
         trusted_types=(*trusted_types, *formats.trusted_types),
         allow_code=artifact.allow_code and artifact.format in formats.allow_code,
+        expected=artifact.format,
     )
 
 

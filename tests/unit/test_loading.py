@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from statsmodels.regression.linear_model import OLS
 
 import mlgitops
 from mlgitops import api, registry, tracking
@@ -124,3 +126,38 @@ def test_without_a_registry_the_error_says_where_to_set_one(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="MLGITOPS_REGISTRY_URL"):
         mlgitops.load_model("iris:1")
+
+
+@pytest.mark.parametrize(("asks", "grants"), [(False, False), (True, False), (False, True), (True, True)])
+def test_code_of_a_registered_model_runs_where_version_and_policy_allow_it(
+    asks: bool, grants: bool, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlgitops.start_run() as run:
+        mlgitops.log_model(OLS(X[:, 0], X).fit(), name="line", input_example=X)
+    record = tracking.read(run.folder)
+    version = proposal.from_run(record, record.models[0], push(record, store.as_uri()), "line")
+    assert version.spec.artifact.allow_code
+    version = replace(version, spec=replace(version.spec, artifact=replace(version.spec.artifact, allow_code=asks)))
+    policy = {
+        "apiVersion": "mlgitops.dev/v1alpha1",
+        "kind": "PromotionPolicy",
+        "metadata": {"name": "default"},
+        "spec": {
+            "artifacts": {"prefixes": [f"{store.as_uri()}/"]},
+            "formats": {"allowCode": ["statsmodels"] if grants else ["torch"]},
+        },
+    }
+    objects = {
+        layout.policy("default"): registry.write(api.parse(policy)),
+        layout.model("line"): registry.write(Model(Metadata("line"), ModelSpec(stages=(Stage("staging"),)))),
+        layout.version("line", 1): registry.write(version),
+    }
+    for path, data in {**objects, "mlgitops.toml": b"layout = 1\n"}.items():
+        (tmp_path / "repo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repo" / path).write_bytes(data)
+    monkeypatch.chdir(tmp_path / "repo")
+    if asks and grants:
+        assert mlgitops.load_model("line:1").infer({"input": X})["predict"] == pytest.approx(X[:, 0])
+        return
+    with pytest.raises(InputError, match="runs code when loaded"):
+        mlgitops.load_model("line:1")

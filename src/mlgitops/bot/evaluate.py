@@ -161,6 +161,7 @@ def _candidate(context: Context, version: ModelVersion, folder: Path) -> sandbox
         digest=artifact.digest,
         trusted_types=tuple(formats.trusted_types) if formats else (),
         allow_code=bool(formats and artifact.allow_code and artifact.format in formats.allow_code),
+        format=artifact.format,
     )
 
 

@@ -36,6 +36,7 @@ class Candidate:
     digest: str
     trusted_types: tuple[str, ...] = ()
     allow_code: bool = False
+    format: str = ""  # that its version names, for which code is allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def _score(role: str, candidate: Candidate, dataset: Path, target: str, hidden: 
         "digest": candidate.digest,
         "trustedTypes": list(candidate.trusted_types),
         "allowCode": candidate.allow_code,
+        "format": candidate.format,
         "dataset": str(dataset),
         "target": target,
         "hidden": [str(path) for path in (*hidden, *(home / name for name in SECRETS))],

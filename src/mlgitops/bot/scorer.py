@@ -145,10 +145,18 @@ def losses(model: LoadedModel, features: dict[str, np.ndarray], target: np.ndarr
     import numpy as np
 
     answers = model.infer(inputs_for(model, features))
-    predicted = np.asarray(answers.get("predict", next(iter(answers.values())))).reshape(-1)
+    predicted = np.asarray(answers.get("predict", next(iter(answers.values()))))
+    probabilities = answers.get("predict_proba")
+    if (
+        probabilities is None
+        and predicted.ndim == 2
+        and predicted.shape[1] > 1
+        and np.issubdtype(target.dtype, np.integer)
+    ):
+        return _losses_of_scores(predicted, target)
+    predicted = predicted.reshape(-1)
     if len(predicted) != len(target):
         raise ValueError(f"{len(predicted)} predictions for {len(target)} rows")
-    probabilities = answers.get("predict_proba")
     if probabilities is None and np.issubdtype(predicted.dtype, np.floating):
         errors = predicted.astype(float) - target.astype(float)
         return {"absolute_error": np.abs(errors).tolist(), "squared_error": (errors**2).tolist()}
@@ -160,6 +168,21 @@ def losses(model: LoadedModel, features: dict[str, np.ndarray], target: np.ndarr
             row[place[label]] if label in place else 0.0
             for row, label in zip(probabilities, target.astype(str), strict=True)
         ]
+        columns["log_loss"] = (-np.log(np.clip(chosen, 1e-15, 1.0))).tolist()
+    return columns
+
+
+def _losses_of_scores(scores: np.ndarray, target: np.ndarray) -> dict[str, list[float]]:
+    """Return the losses of a network that answers a score for each of the classes 0, 1, 2, …."""
+    import numpy as np
+
+    if len(scores) != len(target):
+        raise ValueError(f"{len(scores)} predictions for {len(target)} rows")
+    columns = {"correct": (scores.argmax(axis=1) == target).astype(float).tolist()}
+    are_probabilities = (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+    if are_probabilities:
+        known = (target >= 0) & (target < scores.shape[1])
+        chosen = np.where(known, scores[np.arange(len(target)), np.where(known, target, 0)], 0.0).astype(float)
         columns["log_loss"] = (-np.log(np.clip(chosen, 1e-15, 1.0))).tolist()
     return columns
 
@@ -183,6 +206,7 @@ def score(request: dict[str, Any], confined: Confined) -> dict[str, Any]:
         digest=request["digest"],
         trusted_types=request["trustedTypes"],
         allow_code=request["allowCode"],
+        expected=request["format"],
         lean=True,  # this process does nothing else
     )
     return {"rows": len(target), "columns": {request["role"]: losses(model, table, target)}}

@@ -24,6 +24,7 @@ def load(
     digest: str | None = None,
     trusted_types: Sequence[str] = (),
     allow_code: bool = False,
+    expected: str = "",
     lean: bool = False,
 ) -> LoadedModel:
     """Verify a package, every byte of it, and load its model.
@@ -33,6 +34,7 @@ def load(
         digest: the digest that it must have; without one it must at least match its own manifest.
         trusted_types: types that a skops package may use beyond those that we ship as trusted.
         allow_code: whether a format that runs code may be loaded.
+        expected: the format that its ModelVersion names, and was allowed by; empty for any.
         lean: import frameworks without what serving never needs (``flavors.lean``); only
             for a process that does nothing but serve.
 
@@ -43,6 +45,8 @@ def load(
         MissingExtraError: its framework is not installed.
     """
     package = _inspect(folder, digest)
+    if expected and package.format != expected:
+        raise InputError(f"{folder} is of the format {package.format}; its ModelVersion says {expected}")
     # Imports take longest, so they go on while the bytes are read and digested.
     with ThreadPoolExecutor(1) as pool:
         importing = pool.submit(_flavor_for, package, lean)

@@ -17,6 +17,7 @@ from typing import Any
 
 from mlgitops.artifacts import ForbiddenError, fetch, within
 from mlgitops.errors import InputError, IntegrityError, MlgitopsError, NotFoundError
+from mlgitops.packages import inspect
 from mlgitops.serving import termination
 from mlgitops.serving.settings import required
 
@@ -25,12 +26,13 @@ _ACCESS = " (in a cluster the Secret that the ModelDeployment's spec.artifactAcc
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to fetch: places in the order to try them, the only prefixes they may lie under, digest, target."""
+    """What to fetch: places in the order to try them, the only prefixes they may lie under, digest, target, format."""
 
     places: tuple[str, ...]
     prefixes: tuple[str, ...]
     digest: str
     folder: Path
+    format: str = ""  # that the ModelVersion names
 
 
 def read_order(environment: Mapping[str, str]) -> Order:
@@ -44,10 +46,11 @@ def read_order(environment: Mapping[str, str]) -> Order:
         artifact = json.loads(text)
         places = (str(artifact["uri"]), *map(str, artifact.get("mirrors") or ()))
         prefixes = tuple(map(str, artifact.get("prefixes") or ()))
+        format_ = str(artifact.get("format") or "")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"MLGITOPS_ARTIFACT is not a JSON object with a uri: {error!r}") from error
     digest, folder = required(environment, "MLGITOPS_DIGEST"), Path(required(environment, "MLGITOPS_MODEL_DIR"))
-    return Order(places, prefixes, digest, folder)
+    return Order(places, prefixes, digest, folder, format_)
 
 
 def run(order: Order) -> dict[str, Any]:
@@ -68,7 +71,20 @@ def run(order: Order) -> dict[str, Any]:
         digests = {"expected": error.expected, "found": error.found} if isinstance(error, IntegrityError) else {}
         way_out = _ACCESS if isinstance(error, ForbiddenError) else ""
         return {**message, **digests, "reason": _reason(error), "message": f"{error}{way_out}"}
+    found = _format_of(order.folder)
+    if order.format and found and found != order.format:
+        # What the policy allows goes by the format, so it has to be the one that was reviewed.
+        text = f"the package is of the format {found}; its ModelVersion says {order.format}"
+        return {**message, "found": manifest.digest, "reason": "Forbidden", "message": text}
     return {**message, "found": manifest.digest, "reason": "Fetched", "message": f"{manifest.size} bytes verified"}
+
+
+def _format_of(folder: Path) -> str:
+    """Return what a package says it is; empty when it says nothing, which the server will tell of."""
+    try:
+        return inspect(folder).format
+    except InputError:
+        return ""
 
 
 def _reason(error: MlgitopsError) -> str:

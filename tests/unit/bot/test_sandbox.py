@@ -175,3 +175,26 @@ def test_an_answer_that_is_not_what_was_asked_for_is_refused(answer: object) -> 
 def test_an_answer_that_is_no_json_is_refused(answer: bytes) -> None:
     with pytest.raises(CheckFailedError, match="the evaluation"):
         sandbox.read_answer(answer, {"challenger"})
+
+
+class Scoring:
+    """Answers what it is asked to."""
+
+    def __init__(self, answer: list[list[float]]) -> None:
+        spec = packages.TensorSpec("input", "FP64", (-1, 1))
+        self.signature = packages.Signature((spec,), (packages.TensorSpec("predict", "FP32", (-1, 2)),))
+        self.answer = np.array(answer)
+
+    def infer(self, inputs: object) -> dict[str, np.ndarray]:
+        return {"predict": self.answer}
+
+
+def test_scores_of_classes_are_right_where_the_highest_is_the_truth() -> None:
+    features, truth = {"a": np.zeros(3)}, np.array([0, 1, 2])
+    found = scorer.losses(Scoring([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]]), features, truth)  # type: ignore[arg-type]
+    assert found["correct"] == [1.0, 1.0, 0.0]
+    assert found["log_loss"] == pytest.approx([-np.log(0.5), -np.log(0.75), -np.log(1e-15)])
+    found = scorer.losses(Scoring([[3.0, -1.0], [0.0, 2.0], [0.0, 0.0]]), features, truth)  # type: ignore[arg-type]
+    assert found == {"correct": [1.0, 1.0, 0.0]}  # logits, of which no probability is known
+    with pytest.raises(ValueError, match="1 predictions for 3 rows"):
+        scorer.losses(Scoring([[0.5, 0.5]]), features, truth)  # type: ignore[arg-type]

@@ -137,3 +137,9 @@ def test_keras_gets_a_backend_that_is_installed(monkeypatch: pytest.MonkeyPatch,
         keras_backend.choose(preferred)
         found.append(os.environ.pop("KERAS_BACKEND", None))
     assert found == ["tensorflow", "torch", None, "torch"]
+
+
+def test_a_package_of_another_format_than_was_allowed_is_refused(package: packages.Package) -> None:
+    assert packages.load(package.folder, expected="skops").package.format == "skops"
+    with pytest.raises(InputError, match="of the format skops; its ModelVersion says torch"):
+        packages.load(package.folder, expected="torch", allow_code=True)

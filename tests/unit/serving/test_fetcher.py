@@ -45,6 +45,14 @@ def test_a_package_is_fetched_and_verified(iris_package: packages.Package, store
     digest.verify(tmp_path / "model", iris_package.digest)
 
 
+def test_a_package_of_another_format_than_its_version_says_is_refused(
+    iris_package: packages.Package, stored: str, tmp_path: Path
+) -> None:
+    code, message = fetch(tmp_path, {**order(stored), "format": "torch"}, iris_package.digest)
+    assert (code, message["reason"]) == (1, "Forbidden")
+    assert "of the format skops; its ModelVersion says torch" in message["message"]
+
+
 def test_an_empty_mount_is_filled(iris_package: packages.Package, stored: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     assert fetch(tmp_path, order(stored), iris_package.digest)[0] == 0
