@@ -180,9 +180,9 @@ def _record(
     resumed, problems = raw.get("resumed_at"), raw.get("problems")
     told = [text(problem) for problem in problems] if isinstance(problems, list) else []
     broken = unsaved.broken(folder, contents.saving)
-    lacking = [*contents.problems(), *(f"the saving of model {name} did not end" for name in broken)]
+    of_lines = contents.problems(is_running=status == "running")
+    lacking = [*of_lines, *(f"the saving of model {name} did not end" for name in broken)]
     tags: dict[str, str | None] = {**contents.tags, **added.tags}
-    lacking = contents.problems(is_running=status == "running")
     return RunRecord(
         id=text(raw.get("id")) or folder.name,
         name=text(raw.get("name")),

@@ -8,6 +8,8 @@ import pickle
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import mlgitops
 from mlgitops import digest, packages, tracking
+from mlgitops.bot import propose
 from mlgitops.errors import InputError
 from mlgitops.tracking import records, saver
 from mlgitops.tracking.autolog import models
@@ -115,6 +118,42 @@ def test_until_then_the_record_says_so_and_who_needs_the_model_waits(root: Path,
     loaded = mlgitops.load_model(f"runs:/{record.id}")
     np.testing.assert_array_equal(loaded.infer({"input": X})["predict"], model.predict(X))
     assert [(len(found.models), found.saving) for found in mlgitops.search_runs()] == [(1, ())]
+
+
+def test_push_right_after_the_script_waits_for_the_model_and_runs_shows_it_meanwhile(
+    root: Path, held: Callable[[], None], tmp_path: Path
+) -> None:
+    mlgitops.autolog()
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    record = only(root)
+    store = tmp_path / "store"
+    store.mkdir()
+    mlgitops_ = [sys.executable, "-m", "mlgitops"]
+    shown = [
+        subprocess.run([*mlgitops_, *arguments], capture_output=True, text=True, check=True).stdout
+        for arguments in (["runs"], ["runs", record.id])
+    ]
+    assert "model…" in shown[0] and "still being saved" in shown[1]
+    with subprocess.Popen(
+        [*mlgitops_, "push", record.id, "--to", f"file://{store}"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as pushing:
+        assert pushing.stderr is not None and pushing.stdout is not None
+        assert pushing.stderr.readline().startswith("mlgitops: waiting for model 'model'")
+        held()
+        assert f"model  file://{store}/model/sha256-" in pushing.stdout.read()
+
+
+def test_a_proposal_of_a_model_that_was_lost_says_why(root: Path, held: Callable[[], None]) -> None:
+    mlgitops.autolog()
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    assert saver._saver is not None
+    os.kill(saver._saver.child, signal.SIGKILL)
+    wait_until(lambda: not only(root).saving)
+    with pytest.raises(InputError, match="has no model: the saving of model model did not end"):
+        propose._choose(only(root), None)
 
 
 def test_what_becomes_of_a_model_after_its_fit_does_not_reach_what_is_saved(
