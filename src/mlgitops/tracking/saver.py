@@ -37,7 +37,9 @@ _POSSIBLE = locks.HAS_LOCKS and hasattr(socket, "send_fds") and hasattr(os, "pos
 _ENDING = ("KUBERNETES_SERVICE_HOST", "SLURM_JOB_ID", "CI")  # set where nothing outlives the training
 _PATIENCE = 1.0  # seconds for another thread, or a process that dies; a lock held at a fork is never given back
 # The process works at a low priority (``nice``) and on one processor: training has the others.
-_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
+    "CUDA_VISIBLE_DEVICES": ""  # and the graphics memory too
+}
 
 
 def save_beside(run: Run, name: str, pickled: Pickled, example: Any) -> None:
@@ -50,7 +52,7 @@ def save_beside(run: Run, name: str, pickled: Pickled, example: Any) -> None:
     if not _POSSIBLE:
         raise InputError("this system has no way to save it beside training")
     if b"__main__" in pickled.content:
-        raise InputError("its class is defined in a script, where another process does not find it")
+        raise InputError("it uses what a script defines, which another process does not find")
     locked = _lock.acquire(timeout=_PATIENCE)
     try:
         _of_this_process().save(run, name, pickled, example)

@@ -97,7 +97,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return a class or function; ``__main__`` is another one here."""
         if module == "__main__":
-            raise InputError(f"{name} is defined in a script, where another process does not find it")
+            raise InputError(f"{name} is defined in a script, which another process does not find")
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError) as error:
