@@ -51,7 +51,8 @@ def test_a_classifier_of_two_classes_has_confusions_and_both_curves(estimator: A
     model = estimator.fit(X, Y)
     record = only(runs)
     assert {path.name for path in artifacts(record).iterdir()} == {
-        f"{name}.{ending}" for name in OF_TWO_CLASSES for ending in ("json", "svg")
+        *(f"{name}.{ending}" for name in OF_TWO_CLASSES for ending in ("json", "svg")),
+        "estimator.html",
     }
     found = numbers(record, "training_confusion_matrix")
     assert found == {"labels": ["0", "1"], "counts": metrics.confusion_matrix(Y, model.predict(X)).tolist()}
@@ -61,15 +62,15 @@ def test_a_classifier_of_two_classes_has_confusions_and_both_curves(estimator: A
     assert area == pytest.approx(metrics.roc_auc_score(Y, certainty), abs=0.01)
     assert 2 < len(curve["true positive rate"]) <= 200
     assert "recall" in texts((artifacts(record) / "training_precision_recall_curve.svg").read_text())
-    assert {media.kind for media in record.media} == {"figure", "dict"}
+    assert {media.kind for media in record.media} == {"figure", "dict", "html"}
 
 
 def test_of_several_classes_there_are_confusions_only_and_of_numbers_nothing(runs: Runs) -> None:
     mlgitops.autolog("sklearn", log_models=False, full=True)
     LogisticRegression(max_iter=1000).fit(*load_iris(return_X_y=True))
     LinearRegression().fit(X, Y)
-    assert {path.stem for path in artifacts(runs()["LogisticRegression"]).iterdir()} == {OF_TWO_CLASSES[0]}
-    assert not artifacts(runs()["LinearRegression"]).exists()
+    assert {path.stem for path in artifacts(runs()["LogisticRegression"]).iterdir()} == {OF_TWO_CLASSES[0], "estimator"}
+    assert {path.stem for path in artifacts(runs()["LinearRegression"]).iterdir()} == {"estimator"}
 
 
 def test_names_of_classes_and_features_stay_text_in_a_picture(runs: Runs) -> None:
