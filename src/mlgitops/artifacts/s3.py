@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 from mlgitops.artifacts.locations import Location, segments
 from mlgitops.artifacts.stores import BrokenStreamError, ForbiddenError, Reader, Store, Stored
-from mlgitops.errors import InputError, MlgitopsError, NotFoundError, OutsideError, require
+from mlgitops.errors import ConflictError, InputError, MlgitopsError, NotFoundError, OutsideError, require
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 ENDPOINT = "MLGITOPS_S3_ENDPOINT_URL"
 CONNECTIONS = 16
+PROBE = ".probe"  # what is written to see whether anything can be
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
+_THERE = {"409", "412", "PreconditionFailed", "ConditionalRequestConflict"}
 _DENIED = {"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 
 
@@ -31,6 +33,7 @@ class S3Store(Store):
 
     def __init__(self, location: Location) -> None:
         super().__init__(location)
+        require("boto3", "s3")  # here, as what translates errors needs it too
         with _translated(self.uri):
             self._client = _client()
 
@@ -53,6 +56,25 @@ class S3Store(Store):
             body = self._client.get_object(Bucket=self.location.bucket, Key=self._name(key))["Body"]
         with contextlib.closing(body), _translated(what, streaming=True):
             yield body
+
+    def create(self, key: str, content: bytes) -> None:
+        """Upload on the condition that nothing is there; a repeated request may meet what it wrote itself."""
+        name = self._name(key)
+        try:
+            with _translated(f"{self.uri}/{key}"):
+                self._client.put_object(
+                    Bucket=self.location.bucket, Key=name, Body=content, ChecksumAlgorithm="SHA256", IfNoneMatch="*"
+                )
+        except ConflictError:
+            if self.get(key) != content:
+                raise
+
+    def probe(self, prefix: str) -> None:
+        """Write an empty object, and remove it where that is allowed."""
+        key = f"{prefix}/{PROBE}"
+        self.put(key, b"")
+        with contextlib.suppress(OutsideError):
+            self.delete([key])
 
     def exists(self, key: str) -> bool:
         """Ask for the key's headers."""
@@ -141,6 +163,8 @@ def _of_answer(what: str, error: BaseException) -> MlgitopsError:
     status = str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
     if {code, status} & _MISSING:
         return NotFoundError(f"{what} does not exist")
+    if {code, status} & _THERE:
+        return ConflictError(f"{what} is there already")
     if {code, status} & _DENIED:
         return ForbiddenError(f"{what}: access denied ({code or status}); check the credentials of the store")
     return OutsideError(f"{what}: {error}")

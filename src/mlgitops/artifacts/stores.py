@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlgitops.artifacts.locations import Location, segments
-from mlgitops.errors import InputError, NotFoundError, OutsideError
+from mlgitops.errors import ConflictError, InputError, NotFoundError, OutsideError
 
 PIECE = 1 << 20  # bytes read at a time
 
@@ -75,6 +75,18 @@ class Store(ABC):
         """Open a key for reading from its start."""
 
     @abstractmethod
+    def create(self, key: str, content: bytes) -> None:
+        """Write bytes where nothing is.
+
+        Raises:
+            ConflictError: something else is there.
+        """
+
+    @abstractmethod
+    def probe(self, prefix: str) -> None:
+        """Raise what a ``put`` below a folder-like prefix would, and leave nothing behind."""
+
+    @abstractmethod
     def exists(self, key: str) -> bool:
         """Say whether a key is there."""
 
@@ -122,6 +134,32 @@ class FileStore(Store):
         path = self._path(key)
         with _os_errors(path), path.open("rb") as file:
             yield file
+
+    def create(self, key: str, content: bytes) -> None:
+        """Write beside the key, then give it the name, which fails where there is one."""
+        path = self._path(key)
+        with _os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".partial-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                os.chmod(temporary, 0o644)
+                os.link(temporary, path)
+            except FileExistsError as error:
+                raise ConflictError(f"{path} is there already") from error
+            finally:
+                os.unlink(temporary)
+
+    def probe(self, prefix: str) -> None:
+        """Ask the nearest folder that is there."""
+        path = self._path(prefix)
+        while not os.path.lexists(path):
+            path = path.parent
+        if not path.is_dir():
+            raise OutsideError(f"{path} is no folder")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise ForbiddenError(f"{path}: permission denied")
 
     def exists(self, key: str) -> bool:
         """Say whether the file is there."""

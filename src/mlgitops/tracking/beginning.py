@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _RESERVE = b"\n" * 8192  # of a disk that is full at the end, so that the end can be written
 _BEFORE = "before it was resumed: "
+_LITTLE = 256 << 20  # bytes that are free on a disk that will soon be full
+_FEW = 1000  # files that it may still hold
 
 
 def start(
@@ -142,6 +144,26 @@ def _begin(run: Run) -> None:
     new.write_bytes(f"{dumps(run.head())}\n".encode())
     new.replace(run.folder / places.RUN)
     run.helper = helper.capture(run.folder)
+    _warn_of_a_full_disk(run.root)
+
+
+def _warn_of_a_full_disk(root: Path) -> None:
+    """Tell once that little fits where records are kept; ``preflight`` looks for what takes longer to see."""
+    if str(root) in _warned or not hasattr(os, "statvfs"):
+        return
+    try:
+        disk = os.statvfs(root)
+    except OSError:
+        return  # what cannot be seen is told when it cannot be written
+    free = disk.f_bavail * disk.f_frsize
+    is_out_of_files = disk.f_files > 0 and disk.f_favail < _FEW  # some file systems do not count them
+    if free < _LITTLE or is_out_of_files:
+        _warned.add(str(root))
+        left = f"{disk.f_favail} files" if is_out_of_files else f"{free >> 20} MiB"
+        print(f"mlgitops: warning: only {left} more fit where run records are kept, {root}", file=sys.stderr)
+
+
+_warned: set[str] = set()
 
 
 def _log_seeds(run: Run) -> None:

@@ -1,9 +1,10 @@
 """The short-lived process that writes down code and environment of a run.
 
-``python -m mlgitops.tracking.capture RUN_FOLDER WORKING_FOLDER SCRIPT [ARGUMENT…]`` writes
+``python -m mlgitops.tracking.capture RUN_FOLDER WORKING_FOLDER VOICE SCRIPT [ARGUMENT…]`` writes
 ``source.diff`` and ``packages.txt``, then ``capture.json``, each by rename: where
 ``capture.json`` is, the capture is complete. It holds a lock on the run's folder while it
-works, so that readers can tell "pending" from "lost".
+works, so that readers can tell "pending" from "lost". What is to be mended before the run ends
+(``preflight``) it says to the descriptor VOICE, which may be empty.
 
 Dirty means: the commit is not the whole truth about the code. That is so with changes to
 tracked files, and with untracked files that Python could import.
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mlgitops.files import write_atomic
 from mlgitops.tracking import hardware
 from mlgitops.tracking.places import CAPTURE, DIFF, FORMAT, PACKAGES, utc
+from mlgitops.tracking.preflight import Preflight
 
 IMPORTABLE = (".py", ".pyx", ".so", ".pyd")
 LARGEST_DIFF = 10 << 20  # bytes
@@ -84,12 +86,15 @@ class Git:
         return data[:limit], len(data) > limit
 
 
-def main(folder: Path, working: Path, script: Path | None, arguments: Sequence[str] = ()) -> None:
+def main(
+    folder: Path, working: Path, script: Path | None, arguments: Sequence[str] = (), voice: int | None = None
+) -> None:
     """Capture everything into a run's folder; ``arguments`` are those of the script."""
     with contextlib.suppress(OSError):
         os.nice(10)  # the training comes first
     with _locked(folder):
         problems: list[str] = []
+        preflight = Preflight(working)
         code, entry = Code(), script.name if script else ""
         try:
             code, entry, diff = read_code(working, script)
@@ -97,6 +102,8 @@ def main(folder: Path, working: Path, script: Path | None, arguments: Sequence[s
         except (OSError, subprocess.TimeoutExpired) as error:
             problems.append(f"git: {error}")
         packages = installed()
+        warnings = preflight.warnings(None if problems else code)
+        _say(voice, warnings)
         write_atomic(folder / PACKAGES, "".join(f"{line}\n" for line in packages).encode())
         found = {
             "format": FORMAT,
@@ -111,6 +118,7 @@ def main(folder: Path, working: Path, script: Path | None, arguments: Sequence[s
             "argv": redacted(arguments),
             "captured_at": utc(time.time()),
             "problems": problems,
+            "preflight": warnings,
         }
         write_atomic(folder / CAPTURE, json.dumps(found, indent=1).encode() + b"\n")
 
@@ -197,6 +205,13 @@ def installed() -> list[str]:
     return sorted(f"{name}=={version}" for name, version in found.items() if name)
 
 
+def _say(voice: int | None, warnings: Sequence[str]) -> None:
+    text = "".join(f"mlgitops: warning: {warning}\n" for warning in warnings)
+    if voice is not None and text:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            os.write(voice, text.encode("utf-8", "replace"))
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock on the run's folder; do without where there are no locks."""
@@ -214,5 +229,11 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    _folder, _working, _script, *_arguments = sys.argv[1:]
-    main(Path(_folder), Path(_working), Path(_script).resolve() if _script else None, _arguments)
+    _folder, _working, _voice, _script, *_arguments = sys.argv[1:]
+    main(
+        Path(_folder),
+        Path(_working),
+        Path(_script).resolve() if _script else None,
+        _arguments,
+        int(_voice) if _voice else None,
+    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0  # seconds that the end of a run waits for a capture
 _MOST, _LONGEST = 1000, 64 << 10  # arguments that are passed on, and characters of them all
+VOICE = 3  # the descriptor by which a helper speaks to whoever watches the training
 _FILES = (DIFF, PACKAGES, CAPTURE)  # in the order in which they are written
 
 
@@ -82,16 +83,34 @@ def _arguments() -> list[str]:
 
 
 def _start(folder: Path) -> int:
-    return spawn("mlgitops.tracking.capture", str(folder), str(Path.cwd()), entry_point(), *_arguments())
+    voice = VOICE if hasattr(os, "posix_spawn") and _has_standard_error() else None
+    arguments = (str(folder), str(Path.cwd()), str(voice or ""), entry_point(), *_arguments())
+    return spawn("mlgitops.tracking.capture", *arguments, voice=voice)
 
 
-def spawn(module: str, *arguments: str, stdin: int | None = None, variables: Mapping[str, str] | None = None) -> int:
+def _has_standard_error() -> bool:
+    """Say whether there is one; a process that closed it may have opened a lock by its number."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return sys.__stderr__ is not None and 2 not in locks.descriptors()
+
+
+def spawn(
+    module: str,
+    *arguments: str,
+    stdin: int | None = None,
+    voice: int | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> int:
     """Run a module in a process of its own, in a session of its own, which no terminal reaches; return its id.
 
     Args:
         module: its name.
         arguments: of its command line.
         stdin: the descriptor that it gets as its standard input, by default nothing; nowhere on Windows.
+        voice: the descriptor that our standard error has there, where its own one leads nowhere; nowhere on Windows.
         variables: of the environment that it gets besides ours.
 
     Raises:
@@ -107,11 +126,12 @@ def spawn(module: str, *arguments: str, stdin: int | None = None, variables: Map
         import subprocess
 
         return subprocess.Popen(command, env=environment, stdin=-3, stdout=-3, stderr=-3).pid
+    closed = [(os.POSIX_SPAWN_CLOSE, held) for held in locks.descriptors()]
+    spoken = [] if voice is None else [(os.POSIX_SPAWN_DUP2, 2, voice)]
     given = [] if stdin is None else [(os.POSIX_SPAWN_DUP2, stdin, 0)]
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(len(given), 3)]
-    closed = [(os.POSIX_SPAWN_CLOSE, held) for held in locks.descriptors()]
     # Not subprocess: its import alone would take longer than the rest of a run's start.
-    actions = [*given, *nothing, *closed]
+    actions = [*closed, *given, *spoken, *nothing]  # in this order: a lock may have the number of the voice
     try:
         return os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
     except NotImplementedError:  # an older system has groups only, which Ctrl-C does not reach either

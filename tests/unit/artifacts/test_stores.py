@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlgitops.artifacts import ForbiddenError, open_store
-from mlgitops.errors import InputError, MissingExtraError, NotFoundError, OutsideError
+from mlgitops.errors import ConflictError, InputError, MissingExtraError, NotFoundError, OutsideError
 from servers.s3 import S3
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,21 @@ def test_an_entry_tells_size_time_and_a_tag_that_changes_with_the_content(root_u
     assert (before.size, abs(before.modified - time.time()) < 60) == (3, True)
     store.put("a/key", b"two")
     assert store.entries()["a/key"].tag != before.tag
+
+
+def test_what_is_created_takes_the_place_of_nothing(root_uri: str) -> None:
+    store = open_store(root_uri)
+    store.create("a/one", b"1")
+    with pytest.raises(ConflictError, match="is there already"):
+        store.create("a/one", b"2")
+    assert store.get("a/one") == b"1"
+    assert store.list() == {"a/one": 1}
+
+
+def test_a_store_that_can_be_written_is_probed_without_a_trace(root_uri: str) -> None:
+    store = open_store(root_uri)
+    store.probe("runs")
+    assert store.list() == {}
 
 
 def test_what_is_deleted_is_gone_and_nothing_else(root_uri: str) -> None:
