@@ -107,7 +107,9 @@ def check(path: Path) -> None:
     try:
         with h5py.File(io.BytesIO(weights), "r") as opened:
             _check_weights(opened, len(weights), str(path))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # what h5py makes of HDF5's errors
+    except InputError:
+        raise
+    except Exception as error:  # h5py makes many kinds of errors of those of HDF5, and promises none
         raise InputError(f"{path}: {_WEIGHTS} cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -116,14 +118,16 @@ def _check_config(config: Any, where: str) -> None:
         if isinstance(entry.get("vocabulary"), str):
             raise InputError(f"{where} reads its vocabulary from a file; expected none")
         name, module = entry.get("class_name"), entry.get("module")
-        if name is None or (module is None and name in _VALUES):
+        if name is None or (module is None and isinstance(name, str) and name in _VALUES):
             continue
-        known = _is_function(module, entry.get("config")) if name == "function" else _is_class(module, name)
-        expected_names = (None, entry.get("config")) if name == "function" else (None, name)
-        if not known or entry.get("registered_name") not in expected_names:
+        is_known = _is_class
+        if name == "function":
+            name, is_known = entry.get("config"), _is_function
+        plain = isinstance(name, str) and isinstance(module, str) and entry.get("registered_name") in (None, name)
+        if not plain or not is_known(str(module), str(name)):
             raise InputError(
-                f"{where} uses {module}.{name if name != 'function' else entry.get('config')}, which is code or may "
-                "lead to it; a package of Keras holds Keras' own layers only, as Sequential and functional models do"
+                f"{where} uses {str(module)[:80]!a}.{str(name)[:80]!a}, which is code or may lead to it; a package of "
+                "Keras holds Keras' own layers only, as Sequential and functional models do"
             )
 
 
@@ -134,9 +138,7 @@ def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
         yield from _objects(child)
 
 
-def _is_class(module: Any, name: Any) -> bool:
-    if not isinstance(module, str) or not isinstance(name, str) or name in _REFUSED:
-        return False
+def _is_class(module: str, name: str) -> bool:
     if not (module in _MODULES or (module, name) == _FUNCTIONAL or module.startswith(_OPERATIONS)):
         return False
     # Only what is imported already: nothing is imported because a package says so.
@@ -144,10 +146,10 @@ def _is_class(module: Any, name: Any) -> bool:
     return isinstance(found, type) and issubclass(found, _KINDS) and found.__name__ not in _REFUSED
 
 
-def _is_function(module: Any, name: Any) -> bool:
+def _is_function(module: str, name: str) -> bool:
     if module not in ("builtins", "keras.activations") or name in _NO_FUNCTIONS:
         return False
-    found: Callable[..., Any] | None = vars(keras.activations).get(str(name))
+    found: Callable[..., Any] | None = vars(keras.activations).get(name)
     return callable(found) and not isinstance(found, type)
 
 
