@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from mlgitops.errors import InputError
-from mlgitops.tracking import helper, locks, unsaved
+from mlgitops.tracking import headroom, helper, locks, unsaved
 from mlgitops.tracking.pickled import Pickled
 from mlgitops.tracking.run import Run
 
 LARGEST = 256 << 20  # bytes that this process's models take while they wait to be saved, of all together
 MOST = 64  # models that wait
+PROGRAM = 256 << 20  # bytes of the process without a model
+TIMES = 6  # what saving a model takes of memory, at its highest, in sizes of the pickle
 ALIGNED = 64  # bytes; arrays begin at a multiple of it
 PATIENCE = 60.0  # seconds that the exit of Python waits where everything ends with it
 KEPT, FAILED = b"+", b"-"  # what came of a model
@@ -46,7 +48,7 @@ def save_beside(run: Run, name: str, pickled: Pickled, example: Any) -> None:
     """Have a model saved with a run by a process beside this one.
 
     Raises:
-        InputError: it is too large, too many wait, or its class is one that another process does not find.
+        InputError: it is too large, too many wait, or it uses what another process does not find.
         OSError: there is no place for it, or no process can be started.
     """
     if not _POSSIBLE:
@@ -154,6 +156,9 @@ class Saver:
         if size + waiting > LARGEST:
             besides = f", besides {waiting >> 20} MB that wait" if waiting else ""
             raise InputError(f"it takes {size >> 20} MB{besides}; {LARGEST >> 20} MB at most are saved beside training")
+        free = headroom.free()
+        if free is not None and free < PROGRAM + TIMES * size:
+            raise InputError(f"it would take {PROGRAM + TIMES * size >> 20} MB of memory, and {free >> 20} MB are free")
         if len(self.waiting) >= MOST:
             raise InputError(f"{MOST} models are still being saved beside training")
 

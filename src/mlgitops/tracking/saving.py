@@ -130,4 +130,6 @@ if __name__ == "__main__":
     if sys.argv[1:] != [_AGAIN]:
         with contextlib.suppress(OSError):
             os.nice(10)  # the training comes first
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")  # and where memory runs out, this process goes first
     main()

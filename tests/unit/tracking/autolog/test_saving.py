@@ -26,7 +26,7 @@ import mlgitops
 from mlgitops import digest, packages, tracking
 from mlgitops.bot import propose
 from mlgitops.errors import InputError
-from mlgitops.tracking import records, saver
+from mlgitops.tracking import headroom, records, saver
 from mlgitops.tracking.autolog import models
 from unit.tracking.autolog.conftest import Runs, Script
 
@@ -270,6 +270,16 @@ def test_a_model_that_would_take_too_much_memory_twice_is_left_out_and_told(
     (record,) = runs().values()
     assert (record.models, record.saving) == ((), ())
     assert "it takes 16 MB; 3 MB at most are saved beside training" in record.tags["autolog.model"]
+
+
+def test_a_model_that_would_take_the_memory_that_training_needs_is_left_out(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headroom, "free", lambda: 250 << 20)
+    mlgitops.autolog(log_datasets=False)
+    LogisticRegression(max_iter=1000).fit(X, Y)
+    (record,) = runs().values()
+    assert "it would take 256 MB of memory, and 250 MB are free" in record.tags["autolog.model"]
 
 
 def test_what_it_takes_to_pickle_a_model_counts(runs: Runs) -> None:
