@@ -49,13 +49,14 @@ def compare(
         typer.echo(f"the curves of {_MOST_CURVES} of {len(names)} metrics; choose others with --metric", err=True)
         names = names[:_MOST_CURVES]
     curves = comparison.curves(found.runs, names)
+    drawn = [curve.drawn() for curve in curves]
     if page:
-        write_atomic(page, comparing.page(found, curves, everything=everything).encode())
+        write_atomic(page, comparing.page(found, drawn, everything=everything).encode())
         typer.echo(f"wrote {page}", err=True)
     elif markdown:
-        typer.echo(comparing.markdown(found, curves, everything=everything))
+        typer.echo(comparing.markdown(found, drawn, everything=everything))
     elif output is Output.json:
         typer.echo(json.dumps(comparing.to_json(found, curves, everything=everything), indent=1))
     else:
         width = shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
-        typer.echo(comparing.text(found, curves, everything=everything, width=width))
+        typer.echo(comparing.text(found, drawn, everything=everything, width=width))

@@ -14,7 +14,7 @@ from mlgitops.bot.inert import code, plain
 from mlgitops.cli.curves import COLORS, blocks, svg
 
 if TYPE_CHECKING:
-    from mlgitops.tracking.query.comparison import Comparison, Curve, Row
+    from mlgitops.tracking.query.comparison import Comparison, Curve, Line, Row
 
 HEADINGS = {
     "run": "Run",
@@ -118,7 +118,7 @@ def page(comparison: Comparison, curves: Sequence[Curve], *, everything: bool) -
         body.append(f'<tr class="{"other" if row.differs else "same"}"><th>{_escaped(row.name)}</th>{cells}</tr>')
     charts = [
         f"<figure><figcaption>{_escaped(curve.metric)}, steps {curve.steps[0]} to {curve.steps[1]}, "
-        f"{curve.values[0]:.6g} to {curve.values[1]:.6g}</figcaption>{svg(curve)}</figure>"
+        f"{curve.values[0]:.6g} to {curve.values[1]:.6g}{_several(curve, ids)}</figcaption>{svg(curve)}</figure>"
         for curve in curves
     ]
     note = f"<p>{same(comparison)}.</p>" if not everything and same(comparison) else ""
@@ -137,6 +137,9 @@ def to_json(comparison: Comparison, curves: Sequence[Curve], *, everything: bool
             return {name: value_of(part) for name, part in asdict(value).items()}
         return from_number(value) if isinstance(value, float) else value
 
+    def points_of(line: Line) -> list[list[Any]]:
+        return [[step, value_of(value)] for step, value in line.points]
+
     return {
         "runs": [run.id for run in comparison.runs],
         "rows": [
@@ -144,21 +147,42 @@ def to_json(comparison: Comparison, curves: Sequence[Curve], *, everything: bool
             for row in rows_of(comparison, everything)
         ],
         "curves": [
-            {"metric": c.metric, "series": [[[step, value_of(value)] for step, value in run] for run in c.series]}
-            for c in curves
+            {
+                "metric": curve.metric,
+                "series": [points_of(line) for line in curve.firsts],
+                "others": [
+                    {"run": comparison.runs[line.run].id, "writer": line.writer, "points": points_of(line)}
+                    for line in curve.others
+                ],
+            }
+            for curve in curves
         ],
     }
 
 
 def _plot(curve: Curve, ids: Sequence[str], width: int) -> list[str]:
     (low, high), (first, last) = curve.values, curve.steps
-    longest = max(len(run_id) for run_id in ids)
+    names = [" ".join((ids[line.run], plain(line.writer, 40))).rstrip() for line in curve.lines]
+    longest = max(map(len, names))
     columns = max(_NARROWEST, width - longest - 4)
     title = f"{plain(curve.metric, 60)}  ({low:.6g} to {high:.6g}, steps {first} to {last})"
     return [
         title,
-        *(f"  {i.ljust(longest)}  {line}".rstrip() for i, line in zip(ids, blocks(curve, columns), strict=True)),
+        *(f"  {i.ljust(longest)}  {line}".rstrip() for i, line in zip(names, blocks(curve, columns), strict=True)),
     ]
+
+
+def _several(curve: Curve, ids: Sequence[str]) -> str:
+    """Return what an HTML page says of runs of which several processes logged the metric."""
+    found: dict[int, list[str]] = {}
+    for line in curve.lines:
+        found.setdefault(line.run, []).append(_escaped(plain(line.writer, 40)))
+    told = [
+        f"; {ids[run]}: {writers[0]}, faint {', '.join(writers[1:])}"
+        for run, writers in found.items()
+        if len(writers) > 1
+    ]
+    return "".join(told)
 
 
 def _escaped(value: str) -> str:

@@ -17,29 +17,34 @@ _MOST_POINTS = 1_000  # of one line of a chart
 
 
 def blocks(curve: Curve, width: int) -> tuple[str, ...]:
-    """Return a line for each run, all on the same scale; a column is the mean of its points.
+    """Return a row for each line of a curve, all on the same scale; a column is the mean of its points.
 
     A column without points is blank; one whose points are all NaN or infinite is ``!``.
     """
-    return tuple("".join(map(_block, _columns(curve, points, width))) for points in curve.series)
+    return tuple("".join(map(_block, _columns(curve, line.points, width))) for line in curve.lines)
 
 
 def svg(curve: Curve) -> str:
-    """Return a chart with a line for each run in the colours of ``COLORS``; it holds no text of a record."""
+    """Return a chart of all lines, in the colours of ``COLORS`` by run; it holds no text of a record.
+
+    Lines of a run after its first one are faint.
+    """
     low, high = curve.values
     first, last = curve.steps
-    lines = []
-    for number, points in enumerate(curve.series):
-        color = COLORS[number % len(COLORS)]
-        for part in _parts(_thinned([*points])):
+    lines: list[str] = []
+    run = -1
+    for line in curve.lines:
+        color, faint = COLORS[line.run % len(COLORS)], ' opacity="0.4"' if line.run == run else ""
+        run = line.run
+        for part in _parts(_thinned([*line.points])):
             where = " ".join(
                 f"{_scaled(step, first, last) * _WIDTH:.1f},{(1 - _scaled(value, low, high)) * _HEIGHT:.1f}"
                 for step, value in part
             )
-            shape = f'<polyline points="{where}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+            shape = f'<polyline points="{where}" fill="none" stroke="{color}" stroke-width="1.5"{faint}/>'
             if len(part) == 1:
                 x, y = where.split(",")
-                shape = f'<circle cx="{x}" cy="{y}" r="2.5" fill="{color}"/>'
+                shape = f'<circle cx="{x}" cy="{y}" r="2.5" fill="{color}"{faint}/>'
             lines.append(shape)
     return f'<svg viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}" role="img">{"".join(lines)}</svg>'
 

@@ -9,6 +9,7 @@ from mlgitops.bot.inert import plain
 
 if TYPE_CHECKING:
     from mlgitops.tracking import RunRecord
+    from mlgitops.tracking.records import Shared
 
 MOST = 50  # of each kind
 
@@ -31,6 +32,13 @@ def code(record: RunRecord) -> str:
     if record.source is None:
         return record.capture
     return (record.source.commit[:8] or "-") + ("*" if record.source.commit and record.source.dirty else "")
+
+
+def _shared(several: Shared | None) -> str:
+    """Return what to say of a metric that several processes logged."""
+    if several is None:
+        return ""
+    return f"  of {several.writers} writers, the last is of {several.last or 'the highest step'}"
 
 
 def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
@@ -61,7 +69,11 @@ def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
     yield (
         "metrics",
         [
-            (name, f"{one.last:.6g}  min {one.min:.6g}  max {one.max:.6g}  points {one.count}  step {one.step}")
+            (
+                name,
+                f"{one.last:.6g}  min {one.min:.6g}  max {one.max:.6g}  points {one.count}  step {one.step}"
+                + _shared(record.shared.get(name)),
+            )
             for name, one in sorted(record.metrics.items())
         ],
     )

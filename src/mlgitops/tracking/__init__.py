@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlgitops.tracking.records import MetricSummary as MetricSummary
     from mlgitops.tracking.records import Note as Note
     from mlgitops.tracking.records import RunRecord as RunRecord
+    from mlgitops.tracking.records import Shared as Shared
     from mlgitops.tracking.records import Source as Source
     from mlgitops.tracking.records import find as find
     from mlgitops.tracking.records import list_runs as list_runs
@@ -46,6 +47,7 @@ _HOMES = {
     "Point": "points",
     "Run": "run",
     "RunRecord": "records",
+    "Shared": "records",
     "Source": "records",
     "experiments": "remarks",
     "find": "records",

@@ -87,20 +87,29 @@ def resume(folder: Path, *, tags: Mapping[str, object] | None = None, lock: lock
     return run
 
 
-def join(folder: Path) -> Run:
+def join(folder: Path, *, is_worker: bool = False) -> Run:
     """Write to a run of another process, which ends it; this process has a file of its own.
 
-    The folder is made when the owner has not made it yet.
+    The folder is made when the owner has not made it yet. Steps of a rank that wrote to it before go on.
+
+    Args:
+        folder: of the run.
+        is_worker: it works for a process that writes to the run itself, whose rank it has too.
     """
     from mlgitops.errors import InputError
     from mlgitops.tracking import records
+    from mlgitops.tracking.points import last_steps
 
     head: dict[str, Any] = {}
     with suppress(InputError):  # not there yet, or of a newer format, which its owner knows
         head = records.read_head(folder)
     texts = {key: str(head.get(key) or "") for key in ("name", "experiment", "parent", "group")}
     run = Run(folder, is_owner=False, **{**texts, "experiment": texts["experiment"] or "default"})
+    run.writer.is_worker = is_worker
+    rank = None if is_worker else ranks.rank()
     try:
+        if rank is not None:
+            run.go_on_after(last_steps(folder, f"rank {rank}"))
         folder.mkdir(parents=True, exist_ok=True)
         run.writer.open()
     except OSError as error:

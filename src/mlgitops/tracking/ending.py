@@ -153,6 +153,7 @@ def sums_of(found: records.Contents) -> dict[str, Any]:
     return {
         "params": found.params,
         "metrics": metrics,
+        **({"shared": {name: asdict(one) for name, one in found.shared.items()}} if found.shared else {}),
         "tags": found.tags,
         "seeds": found.seeds,
         "datasets": [asdict(dataset) | ({} if dataset.digest else {"pending": True}) for dataset in found.datasets],

@@ -14,22 +14,30 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlgitops.tracking import series
 from mlgitops.tracking.places import LONGEST_LINE as LONGEST_LINE
+from mlgitops.tracking.voices import voice
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Point(NamedTuple):
-    """One logged value; ``metric`` is its series (``tracking.series``), ``time`` in seconds since the epoch."""
+    """One logged value; ``metric`` is its series (``tracking.series``), ``time`` in seconds since the epoch.
+
+    ``writer`` says who of the run's processes logged it, and so which series of this name it belongs to: ``owner``,
+    ``rank 3``, or the name of a worker's file (``tracking.voices``). ``rank`` is None where there is none.
+    """
 
     metric: str
     value: float
     step: int
     time: float
+    writer: str = "owner"
+    rank: int | None = None
 
 
 def writers(folder: Path) -> list[Path]:
@@ -52,13 +60,26 @@ def _is_writer(name: str) -> bool:
     return name.startswith("w-") and name.endswith(".jsonl")
 
 
-def read_points(folder: Path, metric: str | None = None) -> Iterator[Point]:
-    """Yield every point of a run, or of one of its metrics, writer after writer as they were logged."""
+def read_points(folder: Path, metric: str | None = None, writer: str | None = None) -> Iterator[Point]:
+    """Yield every point of a run, or of one of its metrics or writers, file after file as they were logged."""
     for path in writers(folder):
-        for line in lines(path):
+        of_file = lines(path)
+        first = next(of_file, {})
+        whose = voice(first, path.name)
+        if writer not in (None, whose.name):
+            continue
+        for line in chain((first,), of_file):
             point = to_point(line)
             if point and metric in (None, point.metric):
-                yield point
+                yield Point(*point[:4], whose.name, whose.rank)
+
+
+def last_steps(folder: Path, writer: str) -> dict[str, int]:
+    """Return the highest step of each series of one of a run's writers."""
+    found: dict[str, int] = {}
+    for point in read_points(folder, writer=writer):
+        found[point.metric] = max(found.get(point.metric, point.step), point.step)
+    return found
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -141,11 +162,15 @@ def from_number(value: float) -> float | str:
 
 
 class Summing:
-    """Adds up the points of one metric."""
+    """Adds up the points of one metric.
 
-    __slots__ = ("_numbers", "_sum", "_time", "count", "last", "max", "min", "step")
+    ``order`` is of the voice whose points they are, or of the first of several (``tracking.voices``).
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_numbers", "_sum", "_time", "count", "last", "max", "min", "order", "step")
+
+    def __init__(self, order: int = 0) -> None:
+        self.order = order
         self.count = 0
         self.last = math.nan
         self.step: int | float = -math.inf
@@ -157,7 +182,7 @@ class Summing:
 
     def add(self, point: Point) -> None:
         """Take one more point in; NaN counts and may be last, but is no minimum, maximum or part of the mean."""
-        _, value, step, time = point
+        _, value, step, time, _, _ = point
         self.count += 1
         if step > self.step or (step == self.step and time >= self._time):
             self.last, self.step, self._time = value, step, time
@@ -171,7 +196,8 @@ class Summing:
 
     def state(self) -> list[float]:
         """Return all that ``resume`` needs to go on from here."""
-        return [self.count, self.last, self.step, self.min, self.max, self._sum, self._numbers, self._time]
+        numbers = [self.count, self.last, self.step, self.min, self.max, self._sum, self._numbers, self._time]
+        return [*numbers, self.order]
 
     @classmethod
     def resume(cls, state: Sequence[float]) -> Summing:
@@ -181,14 +207,15 @@ class Summing:
             ValueError: the state is not one.
         """
         summing = cls()
-        count, summing.last, summing.step, summing.min, summing.max, summing._sum, numbers, summing._time = state
-        summing.count, summing._numbers = int(count), int(numbers)
+        count, summing.last, summing.step, summing.min, summing.max, summing._sum, numbers, summing._time, order = state
+        summing.count, summing._numbers, summing.order = int(count), int(numbers), int(order)
         return summing
 
     def merge(self, later: Summing) -> None:
-        """Take in what another file of the run adds up to, as if its points came after these."""
-        if later.step > self.step or (later.step == self.step and later._time >= self._time):
-            self.last, self.step, self._time = later.last, later.step, later._time
+        """Take in what another file of the run adds up to; the last point is of the first voice that has one."""
+        is_later = later.step > self.step or (later.step == self.step and later._time >= self._time)
+        if later.order < self.order or (later.order == self.order and is_later):
+            self.last, self.step, self._time, self.order = later.last, later.step, later._time, later.order
         self.count += later.count
         self._numbers += later._numbers
         self._sum += later._sum

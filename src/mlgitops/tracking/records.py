@@ -31,6 +31,7 @@ from mlgitops.tracking.shapes import MetricSummary as MetricSummary
 from mlgitops.tracking.shapes import Note as Note
 from mlgitops.tracking.shapes import RunRecord as RunRecord
 from mlgitops.tracking.shapes import Scalar as Scalar
+from mlgitops.tracking.shapes import Shared as Shared
 from mlgitops.tracking.shapes import Source as Source
 from mlgitops.tracking.sums import Contents as Contents
 from mlgitops.tracking.sums import of_run_json, text
@@ -208,6 +209,7 @@ def _record(
         description=added.description,
         notes=added.notes,
         saving=tuple(name for name in contents.saving.values() if name not in broken),
+        shared=contents.shared,
     )
 
 

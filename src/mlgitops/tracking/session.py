@@ -145,7 +145,7 @@ def attach(root: str, run_id: str) -> Run:
     for run in _started:
         if run.id == run_id:
             return run
-    run = _disabled() if places.is_disabled() else beginning.join(Path(root) / "runs" / run_id)
+    run = _disabled() if places.is_disabled() else beginning.join(Path(root) / "runs" / run_id, is_worker=True)
     activate(run)
     return run
 

@@ -11,7 +11,11 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class MetricSummary:
-    """What a metric's points add up to; ``last`` is the one of the highest step."""
+    """What a metric's points add up to; ``last`` is the one of the highest step, and ``step`` is that.
+
+    Of a metric that several processes of a run logged, ``last`` and ``step`` are the owner's, else of the lowest rank
+    that logged it (``RunRecord.shared``); everything else is over the points of all.
+    """
 
     last: float
     min: float
@@ -19,6 +23,17 @@ class MetricSummary:
     mean: float
     count: int
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Of a metric that several processes of a run logged: how many, and which of them its last value is of.
+
+    ``last`` is ``owner`` or such as ``rank 3``; empty when only workers logged it, of whom the highest step counts.
+    """
+
+    writers: int
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +106,9 @@ class RunRecord:
 
     ``status`` is running, finished, failed, preempted, killed or stale (``tracking.life``); ``capture`` (of code
     and environment) is complete, pending or lost; ``problems`` is what the record lacks. ``metrics`` is by series
-    (``tracking.series``). ``saving`` names models that a process beside training still saves
-    (``tracking.unsaved``). Times are RFC 3339 in UTC. ``source`` and ``environment`` are None until the capture is
-    complete.
+    (``tracking.series``), and ``shared`` names those that several processes logged. ``saving`` names models that a
+    process beside training still saves (``tracking.unsaved``). Times are RFC 3339 in UTC. ``source`` and
+    ``environment`` are None until the capture is complete.
     """
 
     id: str
@@ -120,3 +135,4 @@ class RunRecord:
     description: str = ""
     notes: tuple[Note, ...] = ()
     saving: tuple[str, ...] = ()
+    shared: Mapping[str, Shared] = field(default_factory=dict)

@@ -14,7 +14,8 @@ from typing import Any
 from mlgitops import digest as digests
 from mlgitops.tracking import places, unsaved
 from mlgitops.tracking.points import Summing, lines, to_number, to_point, writers
-from mlgitops.tracking.shapes import Dataset, LoggedModel, Media, MetricSummary, Scalar
+from mlgitops.tracking.shapes import Dataset, LoggedModel, Media, MetricSummary, Scalar, Shared
+from mlgitops.tracking.voices import Voice, voice
 from mlgitops.tracking.writer import MEMBER
 
 _SCALARS = (str, int, float, bool, type(None))  # a tuple, since a union would be made anew for each of a million values
@@ -39,6 +40,7 @@ class Contents:
     damaged: int = 0
     newer: int = 0  # the highest format of a writer that is higher than ours
     not_summed: int = 0  # points of series beyond the first ``MOST_SERIES``
+    shared: dict[str, Shared] = field(default_factory=dict)
 
     def problems(self, *, is_running: bool = False) -> list[str]:
         """Return what the lines lack, in words; of a run that goes on, digests of data are still being made."""
@@ -61,22 +63,57 @@ class Contents:
 
 def summarise(folder: Path) -> Contents:
     """Add up the lines of a run's writers."""
-    contents = Contents()
-    sums: dict[str, Summing] = {}
+    contents, total = Contents(), Total()
     for path in writers(folder):
+        whose: Voice | None = None
+        sums: dict[str, Summing] = {}
         for line in lines(path):
+            whose = whose or voice(line, path.name)
             if point := to_point(line):
                 summing = sums.get(point.metric)
                 if summing is None:
                     if len(sums) >= MOST_SERIES:
                         contents.not_summed += 1
                         continue
-                    summing = sums[point.metric] = Summing()
+                    summing = sums[point.metric] = Summing(whose.order)
                 summing.add(point)
             elif not take(line, contents):
                 contents.damaged += 1
-    contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
+        if whose:
+            total.add(whose, sums)
+    total.tell(contents)
     return contents
+
+
+class Total:
+    """Adds up what the files of a run add up to, taken in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Summing] = {}
+        self._voices: dict[str, frozenset[Voice]] = {}
+        self._left_out = 0
+
+    def add(self, whose: Voice, sums: Mapping[str, Summing]) -> None:
+        """Take in the sums of one file, which are this object's from now on."""
+        alone = frozenset((whose,))
+        for name, summing in sums.items():
+            known = self._sums.get(name)
+            if known is not None:
+                known.merge(summing)
+                self._voices[name] |= alone
+            elif len(self._sums) < MOST_SERIES:
+                self._sums[name], self._voices[name] = summing, alone
+            else:
+                self._left_out += summing.count
+
+    def tell(self, contents: Contents) -> None:
+        """Say what all of it adds up to."""
+        contents.not_summed += self._left_out
+        contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in self._sums.items()}
+        for name, voices in self._voices.items():
+            if len(voices) > 1:
+                first = min(voices)
+                contents.shared[name] = Shared(len(voices), first.name if first.leads else "")
 
 
 def of_run_json(raw: Mapping[str, Any]) -> Contents:
@@ -98,6 +135,9 @@ def of_run_json(raw: Mapping[str, Any]) -> Contents:
     saving = raw.get("saving")
     for item in saving if isinstance(saving, list) else []:
         take({"model": {**item, "pending": True} if isinstance(item, dict) else item}, contents)
+    for name, value in _pairs(raw.get("shared")):
+        if isinstance(value, dict) and type(count := value.get("writers")) is int and name in contents.metrics:
+            contents.shared[name] = Shared(count, text(value.get("last")))
     contents.damaged = raw["damaged"] if type(raw.get("damaged")) is int else 0
     return contents
 

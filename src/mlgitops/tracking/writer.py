@@ -39,6 +39,7 @@ class Writer:
         self._folder = folder
         self._role = role
         self._mark = mark  # ends the file's name; without one it is drawn by lot
+        self.is_worker = False  # of another process of its rank, which has a file too
         self._process = os.getpid()
         self._held = locks.Held()
         self._torn = False
@@ -84,10 +85,12 @@ class Writer:
         self._path, self._opener = path, os.getpid()
         locks.take(self._held.descriptor)
         # What a forked child writes must not look like the word of the run's owner.
-        role = self._role if os.getpid() == self._process or self._role != OWNER else MEMBER
+        is_forked = os.getpid() != self._process
+        role = MEMBER if is_forked and self._role == OWNER else self._role
         rank = ranks.rank()
         who = f'"host":{quoted(hostname())},"pid":{os.getpid()},"role":"{role}"'
         who += "" if rank is None else f',"rank":{rank}'
+        who += ',"worker":true' if is_forked or self.is_worker else ""
         self.write(f'{{"writer":{{{who}}},"format":{FORMAT},"time":{time.time():.6f}}}\n'.encode())
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ import mlgitops
 from mlgitops.cli import compare
 from mlgitops.cli.curves import BLOCKS, blocks, svg
 from mlgitops.errors import NotFoundError
-from mlgitops.tracking.query.comparison import Curve
+from mlgitops.tracking.query.comparison import Curve, Line
+from tracking_runs import write_as
 
 EVIL = "\x1b[31m</script><script>alert(1)</script>`|[x](javascript:1)\u202e\n"
 
@@ -33,6 +34,10 @@ def a_run(rate: float, *, evil: bool = False) -> str:
             mlgitops.log_metrics({EVIL: 1.0})
             mlgitops.log_metrics({EVIL: 2.0})
     return run.id
+
+
+def a_curve(*points: tuple[int, float]) -> Curve:
+    return Curve("m", (Line(0, "", points),))
 
 
 def told(*arguments: str) -> str:
@@ -106,6 +111,26 @@ def test_the_page_has_every_run_a_chart_and_nothing_that_runs_or_loads(tmp_path:
     assert "&lt;script&gt;alert(1)" in page
 
 
+def test_writers_of_one_metric_are_drawn_apart_and_named(tmp_path: Path) -> None:
+    with mlgitops.start_run("ranks") as run:
+        write_as(run.folder, '"role":"member","rank":1', [1.0, 0.0])
+        write_as(run.folder, '"role":"member"', [0.0, 0.0]).removeprefix("w-")
+        mlgitops.log_metric("loss", 0.0)
+        mlgitops.log_metric("loss", 1.0)
+    alone = a_run(1.0)
+    names = [f"{run.id} owner", f"{run.id} rank 1", f"{run.id} elsewhere-2", f"{alone}"]
+    lines = told(run.id, alone).splitlines()[-4:]
+    assert [line.strip().rstrip("▁▂▃▄▅▆▇█ ") for line in lines] == names
+    assert [line.endswith(end) for line, end in zip(lines[:3], ("▁█", "█▁", "▁▁"), strict=True)] == [True] * 3
+    (curve,) = json.loads(told(run.id, alone, "-o", "json"))["curves"]
+    assert curve["series"][0] == [[0, 0.0], [1, 1.0]]
+    assert curve["others"][0] == {"run": run.id, "writer": "rank 1", "points": [[0, 1.0], [1, 0.0]]}
+    told(run.id, alone, "--html", "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert f"; {run.id}: owner, faint rank 1, elsewhere-2<" in page
+    assert page.count('opacity="0.4"') == 2
+
+
 def test_a_run_that_is_not_there_is_named() -> None:
     with pytest.raises(NotFoundError, match="has no run '01NOTHERE'"):
         told(a_run(1.0), "01NOTHERE")
@@ -125,18 +150,18 @@ def test_a_run_with_many_metrics_shows_some_curves_and_says_so() -> None:
 
 
 def test_a_column_is_the_mean_of_its_points_blank_without_and_marked_when_none_is_finite() -> None:
-    curve = Curve("m", (((0, 0.0), (1, 2.0), (2, math.nan), (6, 8.0), (7, 8.0)),))
+    curve = a_curve((0, 0.0), (1, 2.0), (2, math.nan), (6, 8.0), (7, 8.0))
     assert blocks(curve, 4) == ("▁! █".replace("▁", BLOCKS[1]),)
-    assert blocks(Curve("m", (((5, 1.0),), ())), 10) == (BLOCKS[4], " ")
-    assert blocks(Curve("m", (((0, -1e308), (1, 1e308)),)), 2) == (BLOCKS[0] + BLOCKS[-1],)
+    assert blocks(Curve("m", (Line(0, "", ((5, 1.0),)), Line(1, "", ()))), 10) == (BLOCKS[4], " ")
+    assert blocks(a_curve((0, -1e308), (1, 1e308)), 2) == (BLOCKS[0] + BLOCKS[-1],)
 
 
 def test_a_chart_keeps_peaks_and_breaks_lines_where_values_are_not_finite() -> None:
     points = [(step, 1.0 if step == 5_001 else 0.0) for step in range(10_000)]
-    chart = svg(Curve("m", (tuple(points),)))
+    chart = svg(a_curve(*points))
     assert ",0.0 " in chart  # the top
     assert chart.count(",") < 2_000
-    broken = svg(Curve("m", (((0, 0.0), (1, 1.0), (2, math.inf), (3, 1.0)),)))
+    broken = svg(a_curve((0, 0.0), (1, 1.0), (2, math.inf), (3, 1.0)))
     assert (broken.count("<polyline"), broken.count("<circle")) == (1, 1)
 
 

@@ -8,8 +8,8 @@ import pytest
 from mlgitops import tracking
 from mlgitops.errors import InputError
 from mlgitops.tracking import RunRecord
-from mlgitops.tracking.query.comparison import compare, curves, with_curves
-from tracking_runs import new_run
+from mlgitops.tracking.query.comparison import Curve, Line, compare, curves, with_curves
+from tracking_runs import new_run, write_as
 
 
 def a_run(root: Path, name: str, params: dict[str, object], losses: list[float]) -> RunRecord:
@@ -46,10 +46,35 @@ def test_curves_have_each_runs_points_in_order_of_step(root: Path) -> None:
     runs = [first, tracking.read(run.folder)]
     assert with_curves(runs) == ("loss",)
     (curve,) = curves(runs, ["loss"])
-    assert curve.series == (((0, 3.0), (1, 2.0)), ((4, -math.inf), (9, 1.0)))
+    assert curve.lines == (Line(0, "", ((0, 3.0), (1, 2.0))), Line(1, "", ((4, -math.inf), (9, 1.0))))
     assert (curve.steps, curve.values) == ((0, 9), (1.0, 3.0))
     with pytest.raises(InputError, match="none of these runs has a metric 'lss'; they have: 'loss', 'other'"):
         curves(runs, ["lss"])
+
+
+def test_each_writer_of_a_metric_has_a_line_the_owners_first(root: Path) -> None:
+    of_ranks = new_run(root, "ranks")
+    for rank in (10, 2):
+        write_as(of_ranks.folder, f'"role":"member","rank":{rank}', [rank + 0.5, rank + 0.25])
+    of_ranks.log_metric("loss", 0.5)
+    of_ranks.end()
+    runs = [tracking.read(of_ranks.folder), a_run(root, "alone", {}, [3.0])]
+    (curve,) = curves(runs, ["loss"])
+    assert curve.lines == (
+        Line(0, "owner", ((0, 0.5),)),
+        Line(0, "rank 2", ((0, 2.5), (1, 2.25))),
+        Line(0, "rank 10", ((0, 10.5), (1, 10.25))),
+        Line(1, "", ((0, 3.0),)),
+    )
+    assert curve.drawn() == curve
+    assert [line.run for line in curve.firsts] == [0, 1]
+
+
+def test_of_many_writers_the_first_and_the_mean_of_the_others_are_drawn() -> None:
+    others = tuple(Line(0, f"rank {n}", ((0, float(n)), (1, math.nan if n > 1 else 4.0))) for n in range(1, 10))
+    first, alone = Line(0, "owner", ((0, 0.0),)), Line(1, "", ())
+    drawn = Curve("loss", (first, *others, alone)).drawn()
+    assert drawn.lines == (first, Line(0, "mean of 9 others", ((0, 5.0), (1, 4.0))), alone)
 
 
 def test_one_run_or_the_same_run_twice_is_no_comparison(root: Path) -> None:

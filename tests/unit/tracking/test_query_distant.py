@@ -132,7 +132,7 @@ def test_runs_of_a_store_are_compared_with_their_curves(trained: Callable[..., R
     pushed(second, store)
     found = mlgitops.compare([first.id, second.id.lower()], root=store)
     assert ("C", (1, 2)) in [(row.name, row.values) for row in found.differing]
-    assert curves(found.runs, ["loss"])[0].series == (((0, 3.0), (1, 2.0)), ((0, 4.0),))
+    assert [line.points for line in curves(found.runs, ["loss"])[0].lines] == [((0, 3.0), (1, 2.0)), ((0, 4.0),)]
     before = found.runs[0].folder.stat().st_ino
     assert records_of(store).read(first.id).folder.stat().st_ino == before  # not pulled again
     with pytest.raises(NotFoundError, match="has no run 'ZZZ'"):

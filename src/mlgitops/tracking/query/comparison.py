@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from mlgitops.errors import InputError
 from mlgitops.tracking.points import read_points
@@ -13,6 +14,8 @@ from mlgitops.tracking.query.values import duration
 from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
 
 Value = Scalar | MetricSummary
+Points = tuple[tuple[int, float], ...]
+_MOST_LINES = 8  # of one run in one drawing
 _MOST_LISTED = 20  # names in a message
 
 
@@ -34,23 +37,58 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """The points of one of a run's writers, as pairs of step and value in order of step.
+
+    ``run`` is the run's place in the comparison. ``writer`` is empty where the run has one of this metric only.
+    """
+
+    run: int
+    writer: str
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
-    """A metric's points in each run, as pairs of step and value in order of step."""
+    """A metric's lines: of each run one, perhaps without points, and one more for each other process that logged it.
+
+    The first line of a run is that of the writer whose last value is the run's (``RunRecord.shared``).
+    """
 
     metric: str
-    series: tuple[tuple[tuple[int, float], ...], ...]
+    lines: tuple[Line, ...]
 
     @property
     def steps(self) -> tuple[int, int]:
         """The lowest and the highest step."""
-        found = [step for points in self.series for step, _ in points]
+        found = [step for line in self.lines for step, _ in line.points]
         return (min(found), max(found)) if found else (0, 0)
 
     @property
     def values(self) -> tuple[float, float]:
         """The lowest and the highest value that is a finite number."""
-        found = [value for points in self.series for _, value in points if math.isfinite(value)]
+        found = [value for line in self.lines for _, value in line.points if math.isfinite(value)]
         return (min(found), max(found)) if found else (0.0, 0.0)
+
+    @property
+    def firsts(self) -> tuple[Line, ...]:
+        """Each run's first line."""
+        return tuple(next(of_run) for _, of_run in groupby(self.lines, _run))
+
+    @property
+    def others(self) -> tuple[Line, ...]:
+        """The lines of each run after its first."""
+        return tuple(line for _, of_run in groupby(self.lines, _run) for line in tuple(of_run)[1:])
+
+    def drawn(self) -> Curve:
+        """Return the curve with as many lines as can be told apart: of a run's many writers the first and a mean."""
+        found: list[Line] = []
+        for _, of_run in groupby(self.lines, _run):
+            first, *others = of_run
+            if len(others) >= _MOST_LINES:
+                others = [Line(first.run, f"mean of {len(others)} others", _mean(others))]
+            found += [first, *others]
+        return Curve(self.metric, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +150,53 @@ def curves(runs: Sequence[RunRecord], metrics: Sequence[str]) -> tuple[Curve, ..
             raise InputError(f"none of these runs has a metric {name!a}; they have: {listed}")
     if not metrics:
         return ()
-    points = [_points(run, set(metrics)) for run in runs]
-    return tuple(Curve(name, tuple(tuple(sorted(of_run[name])) for of_run in points)) for name in metrics)
+    read = [_points(run, set(metrics)) for run in runs]
+    return tuple(Curve(name, tuple(_lines(name, read))) for name in metrics)
 
 
-def _points(run: RunRecord, wanted: set[str]) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {name: [] for name in wanted}
+def _run(line: Line) -> int:
+    return line.run
+
+
+def _lines(metric: str, read: Sequence[Mapping[str, Mapping[str, Points]]]) -> Iterator[Line]:
+    for place, of_run in enumerate(read):
+        of_writers = of_run.get(metric) or {"": ()}
+        for writer in sorted(of_writers, key=_order):
+            yield Line(place, writer if len(of_writers) > 1 else "", of_writers[writer])
+
+
+def _points(run: RunRecord, wanted: set[str]) -> dict[str, dict[str, Points]]:
+    """Return the points of metrics by metric and writer."""
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for point in read_points(run.folder):
         if point.metric in wanted:
-            found[point.metric].append((point.step, point.value))
-    return found
+            of_writers = found.setdefault(point.metric, {})
+            of_writers.setdefault(point.writer, []).append((point.step, point.value))
+    return {
+        metric: {writer: tuple(sorted(points)) for writer, points in of_writers.items()}
+        for metric, of_writers in found.items()
+    }
+
+
+def _order(writer: str) -> tuple[int, str]:
+    """Return where a writer's line stands: the owner's, those of ranks, those of workers."""
+    rank = writer.removeprefix("rank ")
+    return (0 if writer == "owner" else 1 + int(rank) if rank != writer and rank.isdecimal() else 1 << 32), writer
+
+
+def _mean(lines: Sequence[Line]) -> Points:
+    """Return the mean of lines at each step, over the values there that are finite numbers."""
+    found: dict[int, list[float]] = {}
+    for line in lines:
+        for step, value in line.points:
+            found.setdefault(step, []).append(value)
+    return tuple((step, mean_of(found[step])) for step in sorted(found))
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """Return the mean of those values that are finite numbers, NaN when none is."""
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(value / len(finite) for value in finite) if finite else math.nan
 
 
 def _of_run(run: RunRecord) -> Mapping[str, Value]:

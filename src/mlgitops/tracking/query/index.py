@@ -19,7 +19,7 @@ from mlgitops import config, digest, files
 from mlgitops.errors import OutsideError
 from mlgitops.tracking.query.roots import Records
 
-FORMAT = 4  # of the tables; another one is made again
+FORMAT = 5  # of the tables; another one is made again
 PATIENCE = 60.0  # seconds to wait for another process that writes
 _Answer = TypeVar("_Answer")
 _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM"}

@@ -20,6 +20,7 @@ from mlgitops.tracking.records import (
     MetricSummary,
     Note,
     RunRecord,
+    Shared,
     Source,
 )
 
@@ -114,6 +115,8 @@ def encode(record: RunRecord) -> str:
     raw["media"] = [[getattr(media, name) for name in _MEDIA] for media in record.media]
     raw["notes"] = [[getattr(note, name) for name in _NOTE] for note in record.notes]
     raw["problems"], raw["resumed_at"], raw["saving"] = record.problems, record.resumed_at, record.saving
+    if record.shared:
+        raw["shared"] = {name: [one.writers, one.last] for name, one in record.shared.items()}
     return _encoder.encode(raw)
 
 
@@ -152,6 +155,7 @@ def decode(text: str, metrics: Mapping[str, MetricSummary], runs: Path) -> RunRe
             problems=tuple(raw["problems"]),
             resumed_at=tuple(raw["resumed_at"]),
             saving=tuple(raw.get("saving", ())),
+            shared={name: Shared(*values) for name, values in raw.get("shared", {}).items()},
             folder=runs / raw["id"],
         )
     except (TypeError, KeyError, AttributeError) as error:

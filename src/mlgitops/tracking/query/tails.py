@@ -10,6 +10,7 @@ from typing import Any
 from mlgitops.tracking import sums as limits
 from mlgitops.tracking.points import Summing, raw_lines, to_object, to_point, writers
 from mlgitops.tracking.records import Contents, MetricSummary, take
+from mlgitops.tracking.voices import Voice, voice
 
 
 class Tails:
@@ -38,8 +39,7 @@ class Tails:
         files = {path.name: self._read_on(path) for path in writers(folder)}
         self.continued = self.continued and self._files.keys() <= files.keys()
         self._files = files
-        contents = Contents()
-        sums: dict[str, Summing] = {}
+        contents, total = Contents(), limits.Total()
         for file in self._files.values():
             contents.params |= file["params"]
             contents.tags |= file["tags"]
@@ -50,15 +50,8 @@ class Tails:
             contents.failures += file["failures"]
             for kind, item in file["items"]:
                 take({kind: item}, contents)
-            for name, state in file["sums"].items():
-                later = Summing.resume(state)
-                if name in sums:
-                    sums[name].merge(later)
-                elif len(sums) < limits.MOST_SERIES:
-                    sums[name] = later
-                else:
-                    contents.not_summed += later.count
-        contents.metrics = {name: MetricSummary(*summing.values()) for name, summing in sums.items()}
+            total.add(Voice(*file["voice"]), {name: Summing.resume(state) for name, state in file["sums"].items()})
+        total.tell(contents)
         return contents
 
     def grow(self, folder: Path) -> dict[str, MetricSummary] | None:
@@ -84,9 +77,10 @@ class Tails:
                     return None
                 file["offset"] += len(raw)
                 if point.metric not in file["sums"]:
-                    if len(file["sums"]) >= limits.MOST_SERIES:
-                        return None  # to be read again as a whole, which tells what is left out
-                    file["sums"][point.metric] = Summing().state()
+                    is_shared = any(point.metric in other["sums"] for other in self._files.values())
+                    if is_shared or len(file["sums"]) >= limits.MOST_SERIES:
+                        return None  # to be read again as a whole, which tells who logs it, and what is left out
+                    file["sums"][point.metric] = Summing(file["voice"][0]).state()
                 summing = Summing.resume(file["sums"][point.metric])
                 summing.add(point)
                 file["sums"][point.metric] = summing.state()
@@ -109,6 +103,7 @@ class Tails:
             file = {
                 "inode": status.st_ino,
                 "offset": 0,
+                "voice": voice({}, path.name),
                 "params": {},
                 "tags": {},
                 "seeds": {},
@@ -130,16 +125,19 @@ class Tails:
             newer=file["newer"],
         )
         sums = {name: Summing.resume(state) for name, state in file["sums"].items()}
+        any_before = file["offset"] > 0
         for raw in raw_lines(path, file["offset"]):
             file["offset"] += len(raw)
             line = to_object(raw)
+            if not any_before:
+                file["voice"], any_before = voice(line, path.name), True
             if point := to_point(line):
                 summing = sums.get(point.metric)
                 if summing is None:
                     if len(sums) >= limits.MOST_SERIES:
                         file["not_summed"] += 1
                         continue
-                    summing = sums[point.metric] = Summing()
+                    summing = sums[point.metric] = Summing(file["voice"][0])
                 summing.add(point)
             elif not take(line, contents):
                 contents.damaged += 1
