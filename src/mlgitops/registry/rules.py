@@ -156,6 +156,7 @@ def _version(entry: Entry, spec: Raw, tree: Tree, policies: Tree, served: set[Co
     policy = policies.find(PromotionPolicy, policy_name(policies.model(name) or tree.model(name)))
     if policy is not None:
         yield from _allowed_places(entry, spec["artifact"], policy)
+        yield from _allowed_code(entry, spec, policy)
     signature = spec.get("signature") or {}
     for side in ("inputs", "outputs"):
         tensors = [tensor["name"] for tensor in signature.get(side) or ()]
@@ -186,6 +187,17 @@ def _allowed_places(entry: Entry, artifact: Raw, policy: PromotionPolicy) -> Ite
         if not artifacts.within(uri, prefixes):
             message = f"{uri} is outside of what policy {policy.metadata.name} allows: {_known(prefixes)}"
             yield entry.document.problem(("spec", "artifact", *path), message)
+
+
+def _allowed_code(entry: Entry, spec: Raw, policy: PromotionPolicy) -> Iterator[Problem]:
+    allowed, format_ = policy.spec.formats.allow_code, spec["artifact"]["format"]
+    in_use = (spec.get("lifecycle") or {}).get("state") in (None, "Active", "Deprecated")
+    if in_use and spec["artifact"].get("allowCode") and format_ not in allowed:
+        message = (
+            f"asks to run code of the format {format_}, which policy {policy.metadata.name} does not allow; "
+            f"its spec.formats.allowCode: {_known(allowed)}"
+        )
+        yield entry.document.problem(("spec", "artifact", "allowCode"), message)
 
 
 def _served(

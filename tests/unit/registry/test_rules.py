@@ -140,6 +140,20 @@ def test_an_artifact_outside_of_the_policys_prefixes_is_refused(files: Files, ch
     ]
 
 
+def test_a_version_asks_to_run_code_only_of_a_format_that_the_bases_policy_allows(files: Files, change: Change) -> None:
+    grant = "artifacts:", "formats: {allowCode: [onnx]}\n  artifacts:"
+    base = dict(files)
+    change(VERSION, "format: onnx", "format: onnx\n    allowCode: true")
+    refusal = (
+        "registry/models/iris/versions/2.yaml:12: spec.artifact.allowCode asks to run code of the format onnx, "
+        "which policy default does not allow; its spec.formats.allowCode: none"
+    )
+    assert problems(files) == [refusal]
+    change("policies/default.yaml", *grant)
+    assert problems(files) == []
+    assert refusal in problems(files, base)
+
+
 def test_the_bases_policy_holds_not_the_one_that_the_change_brings(files: Files, change: Change) -> None:
     base = dict(files)
     change("policies/default.yaml", "s3://models/", "s3://other/")
