@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.cli.remarking import RootOption, SubjectArgument, author, folder_of
+from mlgitops.cli.remarking import RootOption, SubjectArgument, author, place_of
 
 app = typer.Typer(add_completion=False)
 
@@ -20,4 +20,4 @@ def describe(
     """Say what a run or an experiment is about."""
     from mlgitops.tracking import remarks
 
-    remarks.describe(folder_of(subject, root), text, author())
+    remarks.describe(place_of(subject, root), text, author())

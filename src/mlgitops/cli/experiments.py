@@ -5,18 +5,18 @@ from __future__ import annotations
 import typer
 
 from mlgitops.cli.output import Output, OutputOption
-from mlgitops.cli.remarking import RootOption, local
+from mlgitops.cli.remarking import RootOption
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: mlgitops experiments --output json")
+@app.command(epilog="Examples: mlgitops experiments --output json · mlgitops experiments --root s3://models")
 def experiments(root: RootOption = None, output: OutputOption = Output.table) -> None:
     """List the experiments with their descriptions, tags and notes."""
-    from mlgitops import tracking
     from mlgitops.bot.inert import plain
+    from mlgitops.tracking.query.roots import records_of
 
-    found = tracking.experiments(local(root))
+    found = records_of(root).experiments()
     if output is Output.json:
         import json
         from dataclasses import asdict

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.cli.remarking import RootOption, SubjectArgument, author, folder_of
+from mlgitops.cli.remarking import RootOption, SubjectArgument, author, place_of
 
 app = typer.Typer(add_completion=False)
 
@@ -20,4 +20,4 @@ def note(
     """Add a note to a run or an experiment, with your name and the time."""
     from mlgitops.tracking import remarks
 
-    remarks.note(folder_of(subject, root), text, author())
+    remarks.note(place_of(subject, root), text, author())

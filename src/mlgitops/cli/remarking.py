@@ -4,51 +4,41 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlgitops import config
 
+if TYPE_CHECKING:
+    from mlgitops.tracking.remarks import Place
+
 EXPERIMENT = "experiment:"
 SubjectArgument = Annotated[str, typer.Argument(help="A run's id, or its beginning; or experiment:NAME.")]
 RootOption = Annotated[
-    str | None, typer.Option("--root", help="Where records lie; default: as for training.", show_default=False)
+    str | None,
+    typer.Option("--root", help="A folder or store with records; default: as for training.", show_default=False),
 ]
 
 
-def folder_of(subject: str, root: str | None) -> Path:
-    """Return the folder of a run or an experiment.
+def place_of(subject: str, root: str | None) -> Path | Place:
+    """Return where something is said about a run or an experiment, in a folder or in a store.
 
     Raises:
         NotFoundError: there is none; the message lists what there is.
-        InputError: the root is a store.
+        OutsideError: the store cannot be reached, or refuses.
     """
-    from mlgitops import tracking
     from mlgitops.errors import NotFoundError
+    from mlgitops.tracking.query.roots import records_of
 
-    place = local(root)
+    records = records_of(root)
     if not subject.startswith(EXPERIMENT):
-        return tracking.find(place, subject)
+        return records.place(subject)
     name = subject.removeprefix(EXPERIMENT)
-    known = {experiment.name: experiment.folder for experiment in tracking.experiments(place)}
+    known = {experiment.name: experiment for experiment in records.experiments()}
     if name in known:
-        return known[name]
-    raise NotFoundError(f"{place} has no experiment {name!r}; known: {', '.join(sorted(known)) or 'none'}")
-
-
-def local(root: str | None) -> Path:
-    """Return the folder in which records lie, by default as for training.
-
-    Raises:
-        InputError: it is a store, which keeps what was said of runs before they were pushed, and no experiments.
-    """
-    from mlgitops import tracking
-    from mlgitops.errors import InputError
-
-    if root and "://" in root:
-        raise InputError(f"{root} is a store; runs and experiments are described where records are written: a folder")
-    return Path(root) if root else tracking.root()
+        return records.place_of(known[name])
+    raise NotFoundError(f"{records.name} has no experiment {name!r}; known: {', '.join(sorted(known)) or 'none'}")
 
 
 def author() -> str:

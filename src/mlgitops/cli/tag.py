@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlgitops.cli.remarking import RootOption, SubjectArgument, author, folder_of
+from mlgitops.cli.remarking import RootOption, SubjectArgument, author, place_of
 
 app = typer.Typer(add_completion=False)
 
@@ -31,8 +31,8 @@ def tag(
             raise InputError(f"{name!r} is no tag; expected NAME=VALUE")
     if not pairs and not remove:
         raise InputError("nothing to do; give NAME=VALUE, or --remove NAME")
-    folder, by = folder_of(subject, root), author()
+    place, by = place_of(subject, root), author()
     for name, _, value in pairs:
-        remarks.tag(folder, name, value, by)
+        remarks.tag(place, name, value, by)
     for name in remove or []:
-        remarks.tag(folder, name, None, by)
+        remarks.tag(place, name, None, by)

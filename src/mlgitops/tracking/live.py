@@ -10,12 +10,13 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from mlgitops import artifacts
 from mlgitops.errors import InputError
-from mlgitops.tracking import ending, life, places, points, records
+from mlgitops.tracking import ending, life, places, points, records, remarks
 from mlgitops.tracking.query.tails import Tails
 
 CURRENT = "current.json"
@@ -29,9 +30,11 @@ class LivePush:
 
     def __init__(self, folder: Path, store_uri: str) -> None:
         self._folder = folder
+        self._store_uri = store_uri
         self._store = artifacts.open_store(artifacts.join(store_uri, "runs", folder.name))
         self._tails = Tails()
         self._files: dict[str, tuple[int, int]] = {}  # what was pushed, by size and time
+        self._said: dict[str, tuple[int, int]] = {}  # the same of what was said about the experiment
         self._offsets = offsets(self._store.list(LIVE))
 
     def push(self) -> None:
@@ -52,6 +55,7 @@ class LivePush:
         sums = ending.sums_of(self._tails.sum_up(self._folder))
         status = life.state(self._folder)
         self._store.put(CURRENT, current({**head, **sums}, self._folder, status))
+        push_experiment(self._folder, str(head.get("experiment") or ""), self._store_uri, self._said)
 
     def _push_lines(self, path: Path) -> None:
         """Push a writer's whole lines since the last time."""
@@ -98,12 +102,39 @@ def current(run: dict[str, Any], folder: Path, status: str, digest: str | None =
 
 
 def push_remarks(folder: Path, store: artifacts.Store, known: dict[str, tuple[int, int]]) -> None:
-    """Push what was said about a run since the last time; such files never change."""
-    there = store.list(places.META)
-    for path in sorted((folder / places.META).glob("*.json")):
-        key = f"{places.META}/{path.name}"
-        if key not in there and places.is_run_id(path.stem) and not path.is_symlink():
+    """Push what was said about a run or an experiment since the last time; such files never change."""
+    unknown = _unknown(folder, known)
+    there = store.list(places.META) if unknown else {}
+    for key, path in unknown.items():
+        if key in there:
+            known[key] = (there[key], 0)
+        elif places.is_run_id(path.stem) and not path.is_symlink():
             put_changed(store, path, key, known)
+
+
+def push_experiment(folder: Path, name: str, store_uri: str, known: dict[str, tuple[int, int]]) -> None:
+    """Push what was said about the experiment of a run since the last time.
+
+    In a store it is what it is on a disk: files that are never changed, so that what several machines say adds up,
+    in order of time. A store in which only runs may be written has no experiments.
+    """
+    slug = places.slug(name)
+    place = folder.parent.parent / remarks.EXPERIMENTS / slug
+    if not slug or (remarks.EXPERIMENT in known and not _unknown(place, known)):
+        return
+    store = artifacts.open_store(artifacts.join(store_uri, remarks.EXPERIMENTS, slug))
+    with contextlib.suppress(artifacts.ForbiddenError):
+        if not store.exists(remarks.EXPERIMENT):
+            # Our own text: what lies beside a record that was made by hand may be a link to anything.
+            store.put(remarks.EXPERIMENT, json.dumps({"format": places.FORMAT, "name": name}).encode() + b"\n")
+        known[remarks.EXPERIMENT] = (0, 0)
+        push_remarks(place, store, known)
+
+
+def _unknown(folder: Path, known: Container[str]) -> dict[str, Path]:
+    """Return what was said about a run or an experiment and is not yet known to be in the store."""
+    paths = sorted((folder / places.META).glob("*.json"))
+    return {key: path for path in paths if (key := f"{places.META}/{path.name}") not in known}
 
 
 def put_changed(store: artifacts.Store, path: Path, key: str, known: dict[str, tuple[int, int]]) -> None:

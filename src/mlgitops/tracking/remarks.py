@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlgitops.errors import InputError, OutsideError
 from mlgitops.files import write_atomic
@@ -21,6 +21,8 @@ from mlgitops.tracking.points import open_plain, to_object
 from mlgitops.tracking.shapes import Note
 
 LONGEST = 1 << 20  # bytes of one file
+EXPERIMENTS = "experiments"
+EXPERIMENT = "experiment.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +45,35 @@ class Experiment:
     folder: Path
 
 
-def tag(folder: Path, name: str, value: str | None, by: str = "") -> None:
+class Place(Protocol):
+    """Where something is said about a run or an experiment that lies in no folder of this machine."""
+
+    def add(self, name: str, content: bytes) -> None:
+        """Put a new file into its ``meta/``.
+
+        Raises:
+            OutsideError: it cannot be written.
+        """
+
+
+def tag(subject: Path | Place, name: str, value: str | None, by: str = "") -> None:
     """Set a tag of a run or an experiment, or take it away (None).
 
     Raises:
         InputError: it is too long.
         OutsideError: it cannot be written.
     """
-    _add(folder, {"tag": name, "value": value}, by)
+    _add(subject, {"tag": name, "value": value}, by)
 
 
-def note(folder: Path, text: str, by: str = "") -> None:
+def note(subject: Path | Place, text: str, by: str = "") -> None:
     """Add a note to a run or an experiment; see ``tag``."""
-    _add(folder, {"note": text}, by)
+    _add(subject, {"note": text}, by)
 
 
-def describe(folder: Path, text: str, by: str = "") -> None:
+def describe(subject: Path | Place, text: str, by: str = "") -> None:
     """Say what a run or an experiment is about; the last description counts. See ``tag``."""
-    _add(folder, {"description": text}, by)
+    _add(subject, {"description": text}, by)
 
 
 def describe_experiment(root: Path, name: str, description: str | None, tags: Mapping[str, object]) -> None:
@@ -87,23 +100,38 @@ def describe_experiment(root: Path, name: str, description: str | None, tags: Ma
 
 def experiment_folder(root: Path, name: str) -> Path:
     """Return where an experiment lies."""
-    return root / "experiments" / places.slug(name)
+    return root / EXPERIMENTS / places.slug(name)
 
 
-def experiments(root: Path) -> tuple[Experiment, ...]:
-    """Return the experiments below a root, in order of name."""
+def experiments(root: Path | str) -> tuple[Experiment, ...]:
+    """Return the experiments below a root, in order of name; ``s3://…`` and ``file://…`` are stores.
+
+    Raises:
+        OutsideError: a store cannot be reached, or refuses.
+    """
+    from mlgitops.tracking.query.roots import records_of
+
+    return records_of(root).experiments()
+
+
+def experiments_of_folder(root: Path) -> tuple[Experiment, ...]:
+    """Return the experiments below a folder, in order of name."""
     found = []
     try:
-        folders = list((root / "experiments").iterdir())
+        folders = list((root / EXPERIMENTS).iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return ()
     for folder in folders:
-        name = _read_object(folder / "experiment.json").get("name")
+        name = _read_object(folder / EXPERIMENT).get("name")
         if isinstance(name, str):
-            added = read(folder)
-            tags = {key: value for key, value in added.tags.items() if value is not None}
-            found.append(Experiment(name, added.description, tags, added.notes, folder))
+            found.append(experiment(name, read(folder), folder))
     return tuple(sorted(found, key=lambda experiment: experiment.name))
+
+
+def experiment(name: str, added: Added, folder: Path) -> Experiment:
+    """Return an experiment as what was added to it says it."""
+    tags = {key: value for key, value in added.tags.items() if value is not None}
+    return Experiment(name, added.description, tags, added.notes, folder)
 
 
 def read(folder: Path) -> Added:
@@ -134,17 +162,21 @@ def fold(found: list[dict[str, Any]]) -> Added:
 _NOTHING = Added()
 
 
-def _add(folder: Path, what: Mapping[str, object], by: str) -> None:
+def _add(subject: Path | Place, what: Mapping[str, object], by: str) -> None:
     import time
 
     now = places.utc(time.time())
     content = json.dumps({"format": places.FORMAT, "time": now, "by": by, **what}).encode() + b"\n"
     if len(content) > LONGEST:
         raise InputError(f"{len(content)} bytes are too long for a tag, note or description; at most {LONGEST}")
+    name = f"{places.new_run_id()}.json"
+    if not isinstance(subject, Path):
+        subject.add(name, content)
+        return
     try:
-        write_atomic(folder / places.META / f"{places.new_run_id()}.json", content)
+        write_atomic(subject / places.META / name, content)
     except OSError as error:
-        raise OutsideError(f"{folder} cannot be written: {error}") from error
+        raise OutsideError(f"{subject} cannot be written: {error}") from error
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def _say(record: RunRecord, store_uri: str, run_digest: str, models: Mapping[str
         run |= ending.sums_of(records.summarise(record.folder))
     store.put(live.CURRENT, live.current(run, record.folder, record.status, run_digest, models=models))
     store.delete(store.list(live.LIVE))
+    live.push_experiment(record.folder, record.experiment, store_uri, {})
 
 
 def _link(source: Path, target: Path) -> None:

@@ -117,6 +117,6 @@ def test_the_list_names_what_it_leaves_out(run: tracking.Run) -> None:
 
 
 @pytest.mark.parametrize("command", [("experiments",), ("note", "01K", "x"), ("tag", "experiment:iris", "a=b")])
-def test_a_store_is_no_place_to_describe_things_in(command: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="is a store"):
-        told(*command, "--root", "s3://models")
+def test_another_scheme_is_no_root_to_describe_things_in(command: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="is not a place for artifacts"):
+        told(*command, "--root", "http://models")

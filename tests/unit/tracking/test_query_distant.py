@@ -16,6 +16,7 @@ from mlgitops.artifacts import open_store
 from mlgitops.cli import compare as compare_cli
 from mlgitops.cli import runs as runs_cli
 from mlgitops.cli import search as search_cli
+from mlgitops.cli.main import app
 from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import life, remarks
 from mlgitops.tracking.live import LivePush
@@ -64,6 +65,18 @@ def pushed(run: Run, store: str) -> None:
     push(tracking.read(run.folder), store)
 
 
+def told(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False, standalone_mode=False)
+    if isinstance(done.exception, Exception):
+        raise done.exception
+    return done.stdout
+
+
+def only_experiment(store: str) -> tracking.Experiment:
+    (found,) = tracking.experiments(store)
+    return found
+
+
 def names(store: str, text: str = "") -> list[str]:
     return [run.name for run in search_runs(text, root=store)]
 
@@ -107,6 +120,76 @@ def test_what_was_added_later_and_what_was_removed_is_seen(trained: Callable[...
     opened = open_store(store)
     opened.delete(opened.list(f"runs/{second.id}"))
     assert names(store) == ["first"]
+
+
+def test_what_is_said_about_a_run_in_the_store_is_seen_by_all_and_leaves_its_record_as_it_was(
+    trained: Callable[..., Run], store: str
+) -> None:
+    run = trained("first")
+    pushed(run, store)
+    opened = open_store(store)
+    before = opened.entries()
+    told("tag", run.id[:-2].lower(), "best=yes", "--root", store)
+    told("tag", run.id, "--remove", "team", "--root", store)
+    told("note", run.id, "the loss jumps", "--root", store)
+    told("describe", run.id, "with a warm start", "--root", store)
+    (found,) = search_runs("tags.best = 'yes' and tags.team is null", root=store)
+    assert ([note.text for note in found.notes], found.description) == (["the loss jumps"], "with a warm start")
+    assert records_of(store).read(run.id).notes == found.notes
+    added = opened.entries().keys() - before.keys()
+    assert len(added) == 4 and all(key.startswith(f"runs/{run.id}/meta/") for key in added)
+    assert {key: opened.entries()[key] for key in before} == before
+    remarks.note(run.folder, "from where it was trained")
+    pushed(run, store)
+    assert len(search_runs(root=store)[0].notes) == 2
+    with pytest.raises(NotFoundError, match="has no run"):
+        told("note", "01ZZZ", "x", "--root", store)
+
+
+def test_what_is_said_about_an_experiment_adds_up_in_the_store(tmp_path: Path, store: str) -> None:
+    assert tracking.experiments(store) == ()
+    for machine, description in (("a", "two flowers"), ("b", "three flowers")):
+        root = tmp_path / machine
+        remarks.describe_experiment(root, "Iris / petals", description, {machine: "yes"})
+        run = new_run(root, "first", experiment="Iris / petals")
+        run.end()
+        pushed(run, store)
+        pushed(run, store)
+    told("note", "experiment:Iris / petals", "petals matter", "--root", store)
+    (found,) = tracking.experiments(store)
+    assert (found.name, found.description) == ("Iris / petals", "three flowers")
+    assert found.tags == {"a": "yes", "b": "yes"}
+    listed = told("experiments", "--root", store)
+    assert "Iris / petals  three flowers  a=yes b=yes" in listed and "petals matter" in listed
+    with pytest.raises(NotFoundError, match="known: Iris / petals"):
+        told("describe", "experiment:rose", "x", "--root", store)
+
+
+def test_the_newest_description_of_an_experiment_wins_wherever_it_was_given(tmp_path: Path, store: str) -> None:
+    run = new_run(tmp_path / "a", "first", experiment="iris")
+    remarks.describe_experiment(tmp_path / "a", "iris", "early", {})
+    live = LivePush(run.folder, store)
+    live.push()
+    remarks.describe(records_of(store).place_of(only_experiment(store)), "late")
+    assert only_experiment(store).description == "late"
+    remarks.describe_experiment(tmp_path / "a", "iris", "latest", {})
+    meta = tmp_path / "a" / "experiments" / "iris" / "meta"
+    (meta / f"{'0' * 26}.json").write_text('{"description": "from another century"}')
+    (meta / "01ARZ3NDEKTSV4RRFFQ69G5FAV.json").symlink_to("/etc/hostname")
+    live.push()
+    run.end()
+    pushed(run, store)
+    assert only_experiment(store).description == "latest"
+    assert not any("01ARZ3" in key for key in open_store(store).list("experiments"))
+
+
+def test_experiments_of_a_store_that_make_no_sense_are_left_out(store: str) -> None:
+    opened = open_store(store)
+    for key in ("experiments/a/experiment.json", "experiments/b", f"experiments/c/meta/{'0' * 26}.json"):
+        opened.put(key, b'{"name": "../x"}')
+    opened.put("experiments/d/experiment.json", b"[" * 100_000)
+    opened.put("experiments/e/experiment.json", b'{"name": "e"}')
+    assert only_experiment(store).name == "e"
 
 
 def test_a_live_run_is_seen_while_it_goes_on_and_is_stale_when_it_is_silent(

@@ -40,6 +40,18 @@ class Pushed:
     added: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPlace:
+    """A run or an experiment in a store, about which something can be said."""
+
+    store: artifacts.Store
+    key: str
+
+    def add(self, name: str, content: bytes) -> None:
+        """Create an object beside the record, which stays as it is."""
+        self.store.create(f"{self.key}/{places.META}/{name}", content)
+
+
 class StoreRecords:
     """The runs that were pushed to a store."""
 
@@ -98,6 +110,36 @@ class StoreRecords:
         # Whether it goes on is told by the store, and not by files that were copied here.
         return replace(record, status=status) if status else record
 
+    def experiments(self) -> tuple[remarks.Experiment, ...]:
+        """Fetch the store's experiments, and what was said about them.
+
+        Raises:
+            OutsideError: the store cannot be reached, or refuses.
+        """
+        keys: dict[str, list[str]] = {}
+        for key in self._store.list(remarks.EXPERIMENTS):
+            _, slug, *rest = key.split("/")
+            if rest == [remarks.EXPERIMENT] or _is_remark(rest):
+                keys.setdefault(slug, []).append(key)
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="experiments") as pool:
+            read = {slug: list(pool.map(self._remark, sorted(found))) for slug, found in keys.items()}
+        found = []
+        for slug, (head, *said) in read.items():
+            name = head.get("name")
+            if isinstance(name, str) and places.slug(name) == slug:
+                folder = self.folder / remarks.EXPERIMENTS / slug
+                found.append(remarks.experiment(name, remarks.fold(said), folder))
+        return tuple(sorted(found, key=lambda experiment: experiment.name))
+
+    def place(self, run_id_or_prefix: str) -> StoredPlace:
+        """Find the run in a listing."""
+        run_id = records.choose(pushed(self._store), run_id_or_prefix, self.name)
+        return StoredPlace(self._store, f"runs/{run_id}")
+
+    def place_of(self, experiment: remarks.Experiment) -> StoredPlace:
+        """Return where the experiment lies in the store."""
+        return StoredPlace(self._store, f"{remarks.EXPERIMENTS}/{places.slug(experiment.name)}")
+
     def _read(self, run_id: str, found: Pushed) -> tuple[str, RunRecord | None, float]:
         """Return a run, and when it was pushed (seconds since the epoch); None for what is none of ours."""
         try:
@@ -127,12 +169,16 @@ def pushed(store: artifacts.Store) -> dict[str, Pushed]:
             continue
         if rest == [CURRENT]:
             tags[run_id] = stored.tag
-        elif len(rest) == 2 and rest[0] == places.META and places.is_run_id(rest[1].removesuffix(".json")):
+        elif _is_remark(rest):
             added.setdefault(run_id, []).append(key)
     return {
         run_id: Pushed("\n".join([tag, *added.get(run_id, ())]), tuple(added.get(run_id, ())))
         for run_id, tag in tags.items()
     }
+
+
+def _is_remark(parts: list[str]) -> bool:
+    return len(parts) == 2 and parts[0] == places.META and places.is_run_id(parts[1].removesuffix(".json"))
 
 
 def _record(current: Mapping[str, Any], added: remarks.Added, folder: Path, at: float) -> RunRecord | None:

@@ -7,8 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Protocol
 
-from mlgitops.tracking import places, records
+from mlgitops.tracking import places, records, remarks
 from mlgitops.tracking.records import RunRecord
+from mlgitops.tracking.remarks import Experiment, Place
 
 Root = str | PathLike[str] | None
 
@@ -34,6 +35,19 @@ class Records(Protocol):
             NotFoundError: there is none, or the prefix fits several.
         """
 
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Return the experiments, in order of name."""
+
+    def place(self, run_id_or_prefix: str) -> Path | Place:
+        """Return where something can be said about a run.
+
+        Raises:
+            NotFoundError: there is none, or the prefix fits several.
+        """
+
+    def place_of(self, experiment: Experiment) -> Path | Place:
+        """Return where something can be said about one of the experiments."""
+
 
 class FolderRecords:
     """The records of a folder, as training writes them."""
@@ -54,7 +68,19 @@ class FolderRecords:
 
     def read(self, run_id_or_prefix: str) -> RunRecord:
         """Read the run's folder."""
-        return records.read(records.find(self.folder, run_id_or_prefix))
+        return records.read(self.place(run_id_or_prefix))
+
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Read the folder's experiments."""
+        return remarks.experiments_of_folder(self.folder)
+
+    def place(self, run_id_or_prefix: str) -> Path:
+        """Find the run's folder."""
+        return records.find(self.folder, run_id_or_prefix)
+
+    def place_of(self, experiment: Experiment) -> Path:
+        """Return the experiment's folder."""
+        return experiment.folder
 
 
 def records_of(root: Root) -> Records:
