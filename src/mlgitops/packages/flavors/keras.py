@@ -52,11 +52,9 @@ class KerasRunner:
         if rows == 0:
             raise InputError("there are no rows; expected at least one")
         # JAX compiles the model anew for each number of rows (0.25 s for the smallest), so there are few of them.
-        padding = (1 << (rows - 1).bit_length()) - rows
-        fed = {
-            name: np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1), "edge") for name, array in inputs.items()
-        }
-        answers = _named(self.model.predict_on_batch(self._arranged(fed)), self.signature.outputs)
+        whole = 1 << (rows - 1).bit_length() if keras.backend.backend() == "jax" else rows
+        fed = self._arranged({name: _padded(array, whole) for name, array in inputs.items()})
+        answers = _named(self.model.predict_on_batch(fed), self.signature.outputs)
         dtypes = {spec.name: DATATYPES[spec.datatype] for spec in self.signature.outputs}
         return {name: np.asarray(answers[name])[:rows].astype(dtypes[name], copy=False) for name in outputs}
 
