@@ -76,18 +76,16 @@ def settled(record: RunRecord, patience: float = PATIENCE) -> RunRecord:
     Raises:
         InputError: a model is still being saved after that.
     """
-    deadline = time.monotonic() + patience
-    if record.saving:
-        names = ", ".join(record.saving)
-        print(f"mlgitops: waiting for model {names!a} of run {record.id}, which is being saved", file=sys.stderr)
-    while record.saving:
+    deadline, is_told = time.monotonic() + patience, False
+    while names := unsaved.held(record.folder):
+        told = f"model {', '.join(names)!a} of run {record.id}"
         if time.monotonic() > deadline:
-            raise InputError(
-                f"model {', '.join(record.saving)} of run {record.id} is still being saved; try again later"
-            )
+            raise InputError(f"{told} is still being saved; try again later")
+        if not is_told:
+            print(f"mlgitops: waiting for {told}, which is being saved", file=sys.stderr)
+            is_told = True
         time.sleep(_OFTEN)
-        record = read(record.folder)
-    return record
+    return read(record.folder) if is_told or record.saving else record
 
 
 def from_parts(run: Mapping[str, Any], capture: Mapping[str, Any] | None, folder: Path, status: str = "") -> RunRecord:

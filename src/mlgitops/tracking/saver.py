@@ -40,7 +40,8 @@ _ENDING = ("KUBERNETES_SERVICE_HOST", "SLURM_JOB_ID", "CI")  # set where nothing
 _PATIENCE = 1.0  # seconds for another thread, or a process that dies; a lock held at a fork is never given back
 # The process works at a low priority (``nice``) and on one processor: training has the others.
 _VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
-    "CUDA_VISIBLE_DEVICES": ""  # and the graphics memory too
+    "CUDA_VISIBLE_DEVICES": "",  # and the graphics memory too
+    "MLGITOPS_DISABLED": "1",  # a module that starts a run when it is imported starts none once more
 }
 
 

@@ -62,6 +62,12 @@ def broken(folder: Path, promises: Mapping[str, str]) -> list[str]:
     return [name for token, name in promises.items() if not locks.is_locked(path(folder, name, token))]
 
 
+def held(folder: Path) -> list[str]:
+    """Return the names of models that somebody still saves, or is about to make part of the record's sums."""
+    found = sorted((folder / MODELS).glob(f"{_PREFIX}*"))
+    return [one.name.removeprefix(_PREFIX).rpartition(".")[0] for one in found if locks.is_locked(one)]
+
+
 def is_answered(folder: Path, token: str) -> bool:
     """Say whether the process that saves a model has begun to write what came of it."""
     return any(folder.glob(f"w-*-{token}.jsonl"))
