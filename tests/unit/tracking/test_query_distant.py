@@ -21,6 +21,7 @@ from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import life, remarks
 from mlgitops.tracking.live import LivePush
 from mlgitops.tracking.query.comparison import curves
+from mlgitops.tracking.query.distant import StoreRecords
 from mlgitops.tracking.query.roots import records_of
 from mlgitops.tracking.query.search import search_runs
 from mlgitops.tracking.remote import push
@@ -236,7 +237,9 @@ def test_the_commands_take_a_store(trained: Callable[..., Run], store: str) -> N
     assert ["C", "1", "2"] in [line.split() for line in told(compare_cli.app, first.id, second.id).splitlines()]
 
 
-def test_what_is_no_run_of_ours_is_left_out(trained: Callable[..., Run], tmp_path: Path) -> None:
+def test_what_is_no_run_of_ours_is_left_out_and_told(
+    trained: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = open_store((tmp_path / "store").as_uri())
     run = trained("good")
     pushed(run, opened.uri)
@@ -255,7 +258,12 @@ def test_what_is_no_run_of_ours_is_left_out(trained: Callable[..., Run], tmp_pat
         opened.put(f"runs/01{number:024d}/current.json", data)
     opened.put("runs/not-a-run/current.json", b"{}")
     opened.put(f"runs/{run.id}x/current.json", b"{}")
-    assert names(opened.uri) == ["good"]
+    found = search_runs(root=opened.uri)
+    assert [record.name for record in found] == ["good"]
+    assert len(found.left_out) == len(evil)
+    assert all("update mlgitops" in why or "cannot be read" in why for why in found.left_out.values())
+    monkeypatch.setattr(StoreRecords, "_read", lambda *_: pytest.fail("what is known is fetched again"))
+    assert search_runs(root=opened.uri).left_out == found.left_out
 
 
 def test_a_record_is_what_its_place_says_and_leads_nowhere(trained: Callable[..., Run], tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from mlgitops.tracking.points import to_object
 from mlgitops.tracking.pulling import pull, read_current
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.parser import milliseconds
-from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Watched
-from mlgitops.tracking.query.refresh import forget, put
+from mlgitops.tracking.query.reading import LIFE, LONGEST, NEVER, Found, Unreadable, Watched
+from mlgitops.tracking.query.refresh import forget, leave_out, put
 from mlgitops.tracking.query.rows import Writer, rows_of
 from mlgitops.tracking.records import RunRecord
 
@@ -72,7 +72,8 @@ class StoreRecords:
             OutsideError: the store cannot be reached, or refuses.
         """
         there = pushed(self._store)
-        known = dict(connection.execute("SELECT id, seen FROM runs").fetchall())
+        sql = "SELECT id, seen FROM runs UNION ALL SELECT id, stamp FROM unreadable"
+        known = dict(connection.execute(sql).fetchall())
         silent = connection.execute(
             "SELECT id FROM runs WHERE watch = ? AND stamp < ?", (LIFE, time.time() - life.SILENT)
         ).fetchall()
@@ -89,8 +90,9 @@ class StoreRecords:
             for run_id in gone:
                 forget(connection, writer, run_id)
             for run_id, record, at in read:
-                if record is None:
-                    forget(connection, writer, run_id)
+                if isinstance(record, str):
+                    tag = there[run_id].tag if record else ""
+                    leave_out(connection, writer, run_id, Unreadable(tag, record))
                     continue
                 watch = LIFE if record.status == "running" else NEVER
                 marks = Watched(int(at), 0, watch, there[run_id].tag)
@@ -140,15 +142,18 @@ class StoreRecords:
         """Return where the experiment lies in the store."""
         return StoredPlace(self._store, f"{remarks.EXPERIMENTS}/{places.slug(experiment.name)}")
 
-    def _read(self, run_id: str, found: Pushed) -> tuple[str, RunRecord | None, float]:
-        """Return a run, and when it was pushed (seconds since the epoch); None for what is none of ours."""
+    def _read(self, run_id: str, found: Pushed) -> tuple[str, RunRecord | str, float]:
+        """Return a run, or why it is left out, and when it was pushed (seconds since the epoch)."""
         try:
             current = read_current(self._store.uri, run_id)
             added = remarks.fold([self._remark(key) for key in found.added])
-        except (NotFoundError, InputError):  # removed just now, or somebody else's
-            return run_id, None, 0.0
+        except NotFoundError:  # removed just now
+            return run_id, "", 0.0
+        except InputError as error:
+            return run_id, ascii(str(error))[1:-1][:LONGEST], 0.0
         at = (milliseconds(str(current.get("pushed_at"))) or 0.0) / 1000
-        return run_id, _record(current, added, self.folder / "runs" / run_id, at), at
+        record = _record(current, added, self.folder / "runs" / run_id, at)
+        return run_id, record or f"{self._store.uri}/runs/{run_id} is of another format; update mlgitops", at
 
     def _remark(self, key: str) -> dict[str, Any]:
         with self._store.open(key) as reader:

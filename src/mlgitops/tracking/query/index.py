@@ -19,12 +19,13 @@ from mlgitops import config, digest, files
 from mlgitops.errors import OutsideError
 from mlgitops.tracking.query.roots import Records
 
-FORMAT = 5  # of the tables; another one is made again
+FORMAT = 6  # of the tables; another one is made again
 PATIENCE = 60.0  # seconds to wait for another process that writes
 _Answer = TypeVar("_Answer")
 _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM"}
 
-# ``stamp`` and ``meta`` are the change times (nanoseconds) of a run's folder and of its meta/;
+# ``unreadable`` holds what is no record that this version can read, by what shows that it changed; ``why`` is empty
+# where nothing is amiss, such as a start that was cut short. Of ``runs``, ``stamp`` and ``meta`` are the change times (nanoseconds) of a run's folder and of its meta/;
 # ``watch`` says what else may change: 0 nothing, 1 the files in ``seen``, 2 those and being alive.
 _TABLES = """
 CREATE TABLE runs (
@@ -35,6 +36,7 @@ CREATE TABLE runs (
     parent TEXT, "group" TEXT
 );
 CREATE TABLE records (run INTEGER PRIMARY KEY, record TEXT NOT NULL, tails TEXT NOT NULL);
+CREATE TABLE unreadable (id TEXT PRIMARY KEY, stamp TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE keys (key INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name));
 CREATE TABLE metrics (
     key INTEGER, run INTEGER, last REAL, min REAL, max REAL, mean REAL, count INTEGER, step INTEGER,

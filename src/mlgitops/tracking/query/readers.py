@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlgitops.tracking.query.reading import Found, Watched, examine
+from mlgitops.tracking.query.reading import Found, Unreadable, Watched, examine
 from mlgitops.tracking.query.rows import Rows
 
 FEWEST = 1_000  # runs, which are read sooner than processes start
@@ -29,7 +29,7 @@ _PIPE = 1 << 20  # bytes of answers that may wait
 Share = Sequence[tuple[str, int]]  # ids, and change times of the folders
 
 
-def examine_each(runs: Path, todo: Share) -> Iterator[tuple[str, Found | None]]:
+def examine_each(runs: Path, todo: Share) -> Iterator[tuple[str, Found | Unreadable]]:
     """Yield what ``examine`` finds out about each run that an index does not know, in order."""
     shares = iter([todo[start : start + _SHARE] for start in range(0, len(todo), _SHARE)])
     asked: deque[tuple[_Reader, Share]] = deque()
@@ -73,7 +73,7 @@ class _Reader:
             self._process.stdin.write(json.dumps(share).encode() + b"\n")
             self._process.stdin.flush()
 
-    def answer(self) -> list[Found | None] | None:
+    def answer(self) -> list[Found | Unreadable] | None:
         """Return what was found out about the runs asked for first; None when the process is dead."""
         assert self._process.stdout
         size = int.from_bytes(self._process.stdout.read(8), "big")
@@ -105,16 +105,20 @@ def _ids(share: Share) -> list[str]:
     return [run_id for run_id, _ in share]
 
 
-def _here(runs: Path, share: Share) -> list[Found | None]:
+def _here(runs: Path, share: Share) -> list[Found | Unreadable]:
     return [examine(runs / run_id, stamp) for run_id, stamp in share]
 
 
-def _plain(found: Found | None) -> tuple[Any, ...] | None:
-    return found and (found.run_id, tuple(found.marks), tuple(found.rows), *found[3:])
+def _plain(found: Found | Unreadable) -> tuple[Any, ...]:
+    if isinstance(found, Unreadable):
+        return tuple(found)
+    return (found.run_id, tuple(found.marks), tuple(found.rows), *found[3:])
 
 
-def _found(plain: tuple[Any, ...] | None) -> Found | None:
-    return Found(plain[0], Watched(*plain[1]), Rows(*plain[2]), *plain[3:]) if plain else None
+def _found(plain: tuple[Any, ...]) -> Found | Unreadable:
+    if len(plain) == len(Unreadable._fields):
+        return Unreadable(*plain)
+    return Found(plain[0], Watched(*plain[1]), Rows(*plain[2]), *plain[3:])
 
 
 def _main(runs: Path) -> None:

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mlgitops.errors import InputError
+from mlgitops.errors import InputError, NotFoundError
 from mlgitops.tracking import places
 from mlgitops.tracking.query.rows import Rows, rows_of
 from mlgitops.tracking.query.tails import Tails
 from mlgitops.tracking.records import read
 
 SETTLED = 2_000_000_000  # nanoseconds
+LONGEST = 400  # characters of what is wrong with a record
 NEVER, FILES, LIFE = range(3)  # what else to watch, see the table in ``index``
 
 
@@ -42,18 +43,28 @@ class Found(NamedTuple):
     continued: bool = False
 
 
-def examine(folder: Path, stamp: int, tails_before: str = "") -> Found | None:
-    """Read a run whose folder has this change time (nanoseconds); None when it is no readable record of ours.
+class Unreadable(NamedTuple):
+    """What is no record that this version can read: what shows that it changed, and why, empty where nothing is amiss."""
+
+    stamp: str
+    why: str
+
+
+def examine(folder: Path, stamp: int, tails_before: str = "") -> Found | Unreadable:
+    """Read a run whose folder has this change time (nanoseconds).
 
     ``tails_before`` is how far its files were read, empty when they were not.
     """
     # In a folder that changed a file may be another one of the same name, and even of the same inode.
     tails = Tails(tails_before)
     now, meta = time.time_ns(), changed(f"{folder}/{places.META}")
+    head = changed(f"{folder}/{places.RUN}")
     try:
         record = read(folder, tails.sum_up)
-    except (InputError, OSError):
-        return None  # a start that was cut short, or no record of ours
+    except NotFoundError:
+        return Unreadable(_settled(now, stamp, head), "")  # a start that was cut short, or no record of ours
+    except (InputError, OSError) as error:
+        return Unreadable(_settled(now, stamp, head), ascii(str(error))[1:-1][:LONGEST])
     if record.id != folder.name:
         # The name of its folder is what it is found, shown and removed by.
         problem = f"its {places.RUN} is of another run, {record.id[:26]}"
@@ -66,6 +77,15 @@ def examine(folder: Path, stamp: int, tails_before: str = "") -> Found | None:
     if not tails.sizes:
         return Found(folder.name, marks, rows_of(record))
     return Found(folder.name, marks, rows_of(record), tails.dump(), tails.continued)
+
+
+def stamp_of(folder: Path, stamp: int) -> str:
+    """Return what shows that a folder with this change time, of what is no readable record, says something new."""
+    return f"{stamp} {changed(f'{folder}/{places.RUN}')}"
+
+
+def _settled(now: int, stamp: int, head: int) -> str:
+    return f"{stamp} {head}" if max(stamp, head) <= now - SETTLED else ""
 
 
 def sizes(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from mlgitops import files
 from mlgitops.tracking import life, places
 from mlgitops.tracking.query.readers import examine_each
-from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Watched, changed, examine, seen, sizes
+from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Unreadable, Watched, changed, examine, seen, sizes, stamp_of
 from mlgitops.tracking.query.rows import COLUMNS, Writer
 from mlgitops.tracking.query.tails import Tails
 
@@ -29,10 +29,11 @@ _INSERT = f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES ({', '.join('?' * (6
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Runs that need not be read again: by id, change times of the settled ones, and the others."""
+    """Runs that need not be read again: by id, change times of the settled ones, the others, and what is none."""
 
     settled: Mapping[str, int]
     watched: Mapping[str, Watched]
+    unreadable: Mapping[str, str]
 
     @classmethod
     def of(cls, connection: sqlite3.Connection) -> Known:
@@ -40,7 +41,18 @@ class Known:
         execute = connection.execute
         settled = dict(execute("SELECT id, stamp FROM runs WHERE watch = 0 AND meta = 0"))
         others = execute("SELECT id, stamp, meta, watch, seen FROM runs WHERE watch > 0 OR meta <> 0")
-        return cls(settled, {run_id: Watched(*rest) for run_id, *rest in others})
+        unreadable = dict(execute("SELECT id, stamp FROM unreadable"))
+        return cls(settled, {run_id: Watched(*rest) for run_id, *rest in others}, unreadable)
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self.settled or run_id in self.watched or run_id in self.unreadable
+
+    def missing(self, there: Set[str]) -> set[str]:
+        """Return those that are not among these."""
+        return (self.settled.keys() | self.watched.keys() | self.unreadable.keys()) - there
+
+    def __len__(self) -> int:
+        return len(self.settled) + len(self.watched) + len(self.unreadable)
 
 
 @dataclass(slots=True)
@@ -78,6 +90,8 @@ def compare(runs: Path, known: Known) -> Changes:
     grown: list[str] = []
     unchanged, changed = _folders(runs, known.settled)
     for run_id, stamp in changed:
+        if run_id in known.unreadable and known.unreadable[run_id] == stamp_of(runs / run_id, stamp):
+            continue
         row = watched.get(run_id)
         if row is None or row.stamp != stamp:
             read.append((run_id, stamp, False))
@@ -87,10 +101,8 @@ def compare(runs: Path, known: Known) -> Changes:
                 read.append((run_id, stamp, True))
             case News.LINES:
                 grown.append(run_id)
-    there = unchanged + sum(run_id in watched or run_id in known.settled for run_id, _ in changed)
-    gone: list[str] = []
-    if there < len(known.settled) + len(watched):
-        gone = sorted((known.settled.keys() | watched.keys()) - _names(runs))
+    there = unchanged + sum(run_id in known for run_id, _ in changed)
+    gone = sorted(known.missing(_names(runs))) if there < len(known) else []
     return Changes(sorted(read), sorted(grown), gone)  # the oldest first, so that live runs lie side by side
 
 
@@ -185,9 +197,9 @@ def _read_again(connection: sqlite3.Connection, writer: Writer, folder: Path, st
     _replace(connection, writer, folder.name, found)
 
 
-def _replace(connection: sqlite3.Connection, writer: Writer, run_id: str, found: Found | None) -> None:
-    if found is None:
-        forget(connection, writer, run_id)
+def _replace(connection: sqlite3.Connection, writer: Writer, run_id: str, found: Found | Unreadable) -> None:
+    if isinstance(found, Unreadable):
+        leave_out(connection, writer, run_id, found)
     else:
         put(connection, writer, found)
 
@@ -197,6 +209,8 @@ def put(connection: sqlite3.Connection, writer: Writer, found: Found) -> None:
     number = _number(connection, found.run_id)
     if number is not None and not found.continued:
         writer.remove(number)
+    if number is None:
+        connection.execute("DELETE FROM unreadable WHERE id = ?", (found.run_id,))
     cursor = connection.execute(_INSERT, (number, found.run_id, *found.marks, *found.rows.columns))
     writer.write(cursor.lastrowid or 0, found.rows, found.tails)
 
@@ -207,6 +221,18 @@ def forget(connection: sqlite3.Connection, writer: Writer, run_id: str) -> None:
     if number is not None:
         writer.remove(number)
         connection.execute("DELETE FROM runs WHERE n = ?", (number,))
+    connection.execute("DELETE FROM unreadable WHERE id = ?", (run_id,))
+
+
+def leave_out(connection: sqlite3.Connection, writer: Writer, run_id: str, found: Unreadable) -> None:
+    """Remember of a run why it is not in the index, so that it is read again only when it changed."""
+    forget(connection, writer, run_id)
+    connection.execute("INSERT INTO unreadable VALUES (?, ?, ?)", (run_id, *found))
+
+
+def left_out(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return why runs are not in an index that should be, by id."""
+    return dict(connection.execute("SELECT id, why FROM unreadable WHERE why <> '' ORDER BY id DESC").fetchall())
 
 
 def _number(connection: sqlite3.Connection, run_id: str) -> int | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 from mlgitops.errors import InputError
 from mlgitops.tracking.query import index
 from mlgitops.tracking.query.compiler import condition, ordering
 from mlgitops.tracking.query.parser import parse_filter, parse_order
+from mlgitops.tracking.query.refresh import left_out
 from mlgitops.tracking.query.roots import Root, records_of
 from mlgitops.tracking.query.rows import fetch, key_of
 from mlgitops.tracking.query.tables import Runs
 
 MOST = 1_000  # runs, unless told otherwise
+_MOST_TOLD = 3  # runs that are left out
+_told: dict[str, str] = {}  # why, by id
 
 
 def search_runs(
@@ -33,7 +37,8 @@ def search_runs(
         mlgitops.search_runs("metrics.accuracy.max > 0.9 and not params.solver in ('sag', 'saga')",
                              order_by="metrics.accuracy desc", limit=10)
 
-    What is found is a tuple of records, and ``to_pandas()``, ``to_arrow()`` and ``group_by("params.C")`` of it.
+    What is found is a tuple of records, and ``to_pandas()``, ``to_arrow()`` and ``group_by("params.C")`` of it. Records
+    that cannot be read are in its ``left_out``, and told on standard error once.
 
     Args:
         filter_string: what must hold; empty finds every run.
@@ -65,9 +70,22 @@ def search_runs(
         joins, keys, order = ordering(orders, find)
         sql = f"SELECT runs.n FROM runs {joins} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of theirs
         numbers = connection.execute(sql, [*keys, *values, -1 if limit is None else limit]).fetchall()
-        return Runs(fetch(connection, number, records.folder / "runs") for (number,) in numbers)
+        found = (fetch(connection, number, records.folder / "runs") for (number,) in numbers)
+        return Runs(found, left_out(connection))
 
-    return index.ask(records, question)
+    runs = index.ask(records, question)
+    _tell(runs.left_out)
+    return runs
+
+
+def _tell(left_out: Mapping[str, str]) -> None:
+    """Say on standard error which runs no search of this process will find, each once."""
+    new = {run_id: why for run_id, why in left_out.items() if _told.get(run_id) != why}
+    _told.update(new)
+    for why in list(new.values())[:_MOST_TOLD]:
+        print(f"mlgitops: left out: {why}", file=sys.stderr)
+    if len(new) > _MOST_TOLD:
+        print(f"mlgitops: left out: {len(new) - _MOST_TOLD} more runs that cannot be read", file=sys.stderr)
 
 
 def unknown(filter_string: str, *, root: Root = None) -> dict[str, str]:

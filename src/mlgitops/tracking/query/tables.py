@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from mlgitops.errors import require
 from mlgitops.tracking.query.groups import Grouping, group
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 class Runs(tuple[RunRecord, ...]):
-    """Runs in the order that was asked for: a tuple of records that can also be a table."""
+    """Runs in the order that was asked for: a tuple of records that can also be a table.
 
-    __slots__ = ()
+    ``left_out`` says by id why runs were not asked: their records are of a newer format, or broken.
+    """
+
+    left_out: Mapping[str, str]
+
+    def __new__(cls, runs: Iterable[RunRecord] = (), left_out: Mapping[str, str] | None = None) -> Self:
+        found = super().__new__(cls, runs)
+        found.left_out = left_out or {}
+        return found
 
     def rows(self, columns: Sequence[str]) -> list[tuple[Scalar, ...]]:
         """Return each run's values of some fields.
