@@ -119,6 +119,7 @@ def test_a_policy_takes_what_is_old_enough_and_not_among_the_newest(a_run: Calla
     assert [run.id for run in found.going] == [third.id]
     assert [run.id for run in found.staying[Why.NAMED]] == [second.id]
     assert cleaning.plan(root, Policy(older_than=cleaning.age("2w")), NOTHING, later).going == ()
+    assert len(cleaning.plan(root, Policy(older_than=cleaning.age("0h")), NOTHING).going) == 4  # as it was said
     live.end()
     assert {run.folder.name for run in (first, second, third, alone, live)} == names(root)
 

@@ -38,19 +38,19 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What may go: runs that ``filter`` holds for and that are older than ``older_than`` seconds.
+    """What may go: runs that ``filter`` holds for and that are older than ``older_than`` seconds, None for any age.
 
     The newest ``keep_last`` runs of each experiment stay whatever the filter.
     """
 
     filter: str = ""
-    older_than: float = 0.0
+    older_than: float | None = None
     keep_last: int = 0
 
     @property
     def empty(self) -> bool:
         """Whether it asks for nothing in particular, which would be every run."""
-        return not (self.filter.strip() or self.older_than or self.keep_last)
+        return self.older_than is None and not (self.filter.strip() or self.keep_last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def compare(
     """Show in what runs differ: parameters, metrics, data and code, and their curves."""
     import json
     import shutil
+    import sys
 
     from mlgitops.cli import comparing
     from mlgitops.files import write_atomic
@@ -59,4 +60,5 @@ def compare(
         typer.echo(json.dumps(comparing.to_json(found, curves, everything=everything), indent=1))
     else:
         width = shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
-        typer.echo(comparing.text(found, drawn, everything=everything, width=width))
+        cut = sys.stdout.isatty()
+        typer.echo(comparing.text(found, drawn, everything=everything, width=width, cut=cut))

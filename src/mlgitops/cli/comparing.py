@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlgitops import digest
 from mlgitops.bot.inert import code, plain
 from mlgitops.cli.curves import COLORS, blocks, svg
 
@@ -28,14 +29,16 @@ _LONGEST = 60  # characters of a value in a table
 _NARROWEST = 20  # columns of a curve
 
 
-def shown(value: object, longest: int = _LONGEST) -> str:
-    """Return a value as one inert line; a metric is its last value, a digest is cut."""
+def shown(value: object, longest: int = _LONGEST, *, cut: bool = False) -> str:
+    """Return a value as one inert line; a metric is its last value, a digest is whole unless it is to be cut."""
     if value is None:
         return "-"
+    if isinstance(value, str) and digest.PATTERN.fullmatch(value):
+        return f"{value[:19]}…" if cut else value
     text = plain(getattr(value, "last", value), longest) or "''"
     if isinstance(value, float) or hasattr(value, "last"):
         return f"{getattr(value, 'last', value):.6g}"
-    return text[:19] + "…" if text.startswith("sha256:") and len(text) == 71 else text
+    return text
 
 
 def rows_of(comparison: Comparison, everything: bool) -> Sequence[Row]:
@@ -49,8 +52,8 @@ def same(comparison: Comparison) -> str:
     return f"{count} more are the same in all {len(comparison.runs)} runs" if count else ""
 
 
-def text(comparison: Comparison, curves: Sequence[Curve], *, everything: bool, width: int) -> str:
-    """Return a comparison for a terminal of so many columns."""
+def text(comparison: Comparison, curves: Sequence[Curve], *, everything: bool, width: int, cut: bool = False) -> str:
+    """Return a comparison for so many columns; on a terminal digests are cut."""
     ids = [run.id for run in comparison.runs]
     table = [["", *ids]]
     group = ""
@@ -58,7 +61,7 @@ def text(comparison: Comparison, curves: Sequence[Curve], *, everything: bool, w
         if row.group != group:
             group = row.group
             table.append([HEADINGS[group].upper()])
-        table.append([f"  {plain(row.name, 40)}", *(shown(value) for value in row.values)])
+        table.append([f"  {plain(row.name, 40)}", *(shown(value, cut=cut) for value in row.values)])
     lines: list[str] = []
     for columns in _fitting(table, width):
         lines += [""] if lines else []

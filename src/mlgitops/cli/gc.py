@@ -59,7 +59,7 @@ def runs(
     from mlgitops.bot import cleaning
     from mlgitops.bot.named import Named
 
-    policy = cleaning.Policy(filter_string, cleaning.age(older_than) if older_than else 0.0, keep_last)
+    policy = cleaning.Policy(filter_string, cleaning.age(older_than) if older_than else None, keep_last)
     named = Named(frozenset(), frozenset()) if without_registry else _named(())
     found = cleaning.plan(root, policy, named)
     if output is Output.table:

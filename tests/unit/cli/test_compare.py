@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 import mlgitops
-from mlgitops.cli import compare
+from mlgitops.cli import compare, comparing
 from mlgitops.cli.curves import BLOCKS, blocks, svg
 from mlgitops.errors import NotFoundError
+from mlgitops.tracking.query import comparison
 from mlgitops.tracking.query.comparison import Curve, Line
 from tracking_runs import write_as
 
@@ -129,6 +130,22 @@ def test_writers_of_one_metric_are_drawn_apart_and_named(tmp_path: Path) -> None
     page = (tmp_path / "page.html").read_text("utf-8")
     assert f"; {run.id}: owner, faint rank 1, elsewhere-2<" in page
     assert page.count('opacity="0.4"') == 2
+
+
+def test_digests_are_whole_but_on_a_terminal(tmp_path: Path) -> None:
+    ids = []
+    for content in ("a\n1\n", "a\n2\n"):
+        (tmp_path / "data.csv").write_text(content)
+        with mlgitops.start_run() as run:
+            mlgitops.log_dataset(tmp_path / "data.csv", "data")
+        ids.append(run.id)
+    digests = [mlgitops.tracking.read(tmp_path / "records" / "runs" / run_id).datasets[0].digest for run_id in ids]
+    for text in (told(*ids), told(*ids, "--markdown")):
+        assert all(digest in text for digest in digests)
+    found = comparison.compare(ids)
+    assert [f"{digest[:19]}…" for digest in digests] == comparing.text(
+        found, [], everything=False, width=200, cut=True
+    ).splitlines()[-3].split()[1:]
 
 
 def test_a_run_that_is_not_there_is_named() -> None:

@@ -113,6 +113,12 @@ def test_values_are_read_as_what_they_are(text: str, values: tuple[object, ...])
         ("metrik.a = 1", 1, "there is no group 'metrik'; did you mean metric?"),
         ("attributes.statuss = 'x'", 12, "there is no attributes 'statuss'; did you mean status?"),
         ("dataset.train = 'x'", 9, "there is no property of data 'train'"),
+        (
+            "metrics.acc.median > 1",
+            13,
+            "no median is kept; known: last, min, max, mean, count, step; a metric of this name",
+        ),
+        ("status = 'x' or metric.val.acc.P95 > 1", 32, "is metrics.`val.acc.P95`"),
         ("git.comit = 'x'", 5, "did you mean commit?"),
         ("status = 3", 10, "expected 'text' in quotes, found 3"),
         ("start_time > 'yesterday'", 14, "'yesterday' is no date; expected '2026-01-31'"),

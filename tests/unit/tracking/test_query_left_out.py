@@ -56,9 +56,7 @@ def test_a_search_says_which_runs_it_leaves_out_and_why_once(
     assert capsys.readouterr().err == ""
 
 
-def test_what_cannot_be_read_is_not_read_again_until_it_changes(
-    root: Path, runs: dict[str, Run]
-) -> None:
+def test_what_cannot_be_read_is_not_read_again_until_it_changes(root: Path, runs: dict[str, Run]) -> None:
     (root / "runs" / ("0" * 26)).mkdir()  # a start that was cut short
     assert len(search_runs().left_out) == 2
     assert nothing_to_read(root)

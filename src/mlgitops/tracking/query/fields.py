@@ -11,6 +11,7 @@ from mlgitops.tracking.query.language import (
     GIT,
     GROUPS,
     METRIC_PARTS,
+    OTHER_PARTS,
     Field,
     FilterError,
     Kind,
@@ -35,7 +36,7 @@ def field(token: Token, text: str, what: str) -> Field:
     if group is None:
         raise FilterError(_unknown("group", first.text, GROUPS), text, first.column, what=what)
     if group == "metrics":
-        return _metric(rest)
+        return _metric(rest, text, what)
     if group == "datasets":
         return _dataset(rest, text, what)
     if group in ("params", "tags"):
@@ -47,11 +48,16 @@ def field(token: Token, text: str, what: str) -> Field:
     return known_fields[name]
 
 
-def _metric(rest: list[Segment]) -> Field:
-    part = "last"
-    if len(rest) > 1 and not rest[-1].quoted and rest[-1].text.lower() in METRIC_PARTS:
-        part = rest[-1].text.lower()
-        rest = rest[:-1]
+def _metric(rest: list[Segment], text: str, what: str) -> Field:
+    part, last = "last", rest[-1]
+    if len(rest) > 1 and not last.quoted:
+        if last.text.lower() in OTHER_PARTS:
+            name = ".".join(segment.text for segment in rest)
+            known = f"known: {', '.join(METRIC_PARTS)}; a metric of this name is metrics.`{name}`"
+            raise FilterError(f"of a metric no {last.text} is kept; {known}", text, last.column, what=what)
+        if last.text.lower() in METRIC_PARTS:
+            part = last.text.lower()
+            rest = rest[:-1]
     # Whatever the order in which a context's names were written, the series has one text.
     series = key(*split(".".join(segment.text for segment in rest)))
     return Field("metrics", series, Kind.NUMBER, part)

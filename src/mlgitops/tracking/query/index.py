@@ -24,9 +24,10 @@ PATIENCE = 60.0  # seconds to wait for another process that writes
 _Answer = TypeVar("_Answer")
 _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM"}
 
-# ``unreadable`` holds what is no record that this version can read, by what shows that it changed; ``why`` is empty
-# where nothing is amiss, such as a start that was cut short. Of ``runs``, ``stamp`` and ``meta`` are the change times (nanoseconds) of a run's folder and of its meta/;
+# Of ``runs``, ``stamp`` and ``meta`` are the change times (nanoseconds) of a run's folder and of its meta/;
 # ``watch`` says what else may change: 0 nothing, 1 the files in ``seen``, 2 those and being alive.
+# ``unreadable`` holds what is no record that this version can read, by what shows that it changed; ``why`` is
+# empty where nothing is amiss, such as a start that was cut short.
 _TABLES = """
 CREATE TABLE runs (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,

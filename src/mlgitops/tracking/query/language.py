@@ -13,6 +13,11 @@ from enum import Enum
 from mlgitops.errors import InputError
 
 METRIC_PARTS = ("last", "min", "max", "mean", "count", "step")
+# What people ask for that is not kept; a metric of such a name stands in backticks.
+OTHER_PARTS = (
+    *("median", "mode", "sum", "avg", "average", "minimum", "maximum", "latest"),
+    *("std", "stdev", "stddev", "variance", "p50", "p90", "p95", "p99"),
+)
 DATASET_PARTS = ("digest", "name", "context", "uri", "rows")
 
 

@@ -44,7 +44,10 @@ class Found(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """What is no record that this version can read: what shows that it changed, and why, empty where nothing is amiss."""
+    """What is no record that this version can read.
+
+    ``stamp`` shows whether it changed; ``why`` is empty where nothing is amiss.
+    """
 
     stamp: str
     why: str

@@ -19,7 +19,18 @@ from pathlib import Path
 from mlgitops import files
 from mlgitops.tracking import life, places
 from mlgitops.tracking.query.readers import examine_each
-from mlgitops.tracking.query.reading import LIFE, NEVER, Found, Unreadable, Watched, changed, examine, seen, sizes, stamp_of
+from mlgitops.tracking.query.reading import (
+    LIFE,
+    NEVER,
+    Found,
+    Unreadable,
+    Watched,
+    changed,
+    examine,
+    seen,
+    sizes,
+    stamp_of,
+)
 from mlgitops.tracking.query.rows import COLUMNS, Writer
 from mlgitops.tracking.query.tails import Tails
 

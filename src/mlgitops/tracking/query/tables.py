@@ -26,6 +26,7 @@ class Runs(tuple[RunRecord, ...]):
     left_out: Mapping[str, str]
 
     def __new__(cls, runs: Iterable[RunRecord] = (), left_out: Mapping[str, str] | None = None) -> Self:
+        """Return runs in this order."""
         found = super().__new__(cls, runs)
         found.left_out = left_out or {}
         return found
