@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _RESERVE = b"\n" * 8192  # of a disk that is full at the end, so that the end can be written
+_SUMS = 1.0  # seconds for a process that adds up a run which has ended
 _BEFORE = "before it was resumed: "
 _LITTLE = 256 << 20  # bytes that are free on a disk that will soon be full
 _FEW = 1000  # files that it may still hold
@@ -191,9 +192,23 @@ def _claim(folder: Path) -> locks.Held | None:
     """Return the lock of a run's owner, None when it lives."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return locks.claim(folder / places.OWNER)
+        return locks.claim(folder / places.OWNER) or _after_the_sums(folder)
     except OSError:
         return locks.Held()  # a record that cannot be written; that is told when it is
+
+
+def _after_the_sums(folder: Path) -> locks.Held | None:
+    """Return the lock of a run that has ended once it is given back: it is added up again, in milliseconds."""
+    from mlgitops.errors import InputError
+    from mlgitops.tracking import life, records
+
+    deadline = time.monotonic() + _SUMS
+    with suppress(InputError):
+        while records.read_head(folder).get("status") in life.ENDED and time.monotonic() < deadline:
+            time.sleep(0.005)
+            if lock := locks.claim(folder / places.OWNER):
+                return lock
+    return None
 
 
 def _put_aside(folder: Path, number: int) -> None:

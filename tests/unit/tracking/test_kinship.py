@@ -17,7 +17,7 @@ import pytest
 import mlgitops
 from mlgitops import digest, tracking
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.tracking import disabled, session
+from mlgitops.tracking import disabled, locks, session
 from mlgitops.tracking.run import Run
 
 pytestmark = pytest.mark.slow
@@ -143,6 +143,19 @@ def test_of_two_that_resume_at_once_one_goes_on_and_the_other_is_told(root: Path
     with mlgitops.start_run(resume=run.id):
         pass
     assert len(only_run(root).resumed_at) == 2
+
+
+def test_a_run_that_is_just_being_added_up_again_is_resumed_a_moment_later(root: Path) -> None:
+    with mlgitops.start_run() as run:
+        pass
+    lock = locks.claim(run.folder / ".owner")  # as a process has it that takes a model or a score in
+    assert lock is not None
+    giving_back = threading.Timer(0.2, lock.close)
+    giving_back.start()
+    with mlgitops.start_run(resume=run.id):
+        pass
+    giving_back.join()
+    assert len(only_run(root).resumed_at) == 1
 
 
 def test_a_run_of_this_process_that_still_runs_is_not_resumed(root: Path) -> None:
