@@ -1,10 +1,10 @@
 """Digests of data in memory: equal content has one digest in every process and on every machine.
 
 An array's covers its type, shape and elements in C order, little-endian; a tensor's is its array's. A frame of
-pandas: its columns' names, types and values and its index. A table of Arrow or polars: see
-``columns``. A sparse matrix: its sorted entries. A collection: its members, in order, those of
-a mapping by name and those of a set in no order. A data set with a length whose rows are asked for by
-number, as PyTorch's and Hugging Face's: its rows in order, one at a time. Different kinds of
+pandas: its columns' names, types and values, its index, what both are called, and the order of categories, by which
+models know them. A table of Arrow or polars: see ``columns``. A sparse matrix: its sorted entries. A collection:
+its members, in order, those of a mapping by name and those of a set in no order; a name that is no text is not its
+text: ``1`` is not ``"1"``. A data set with a length whose rows are asked for by number, as PyTorch's and Hugging Face's: its rows in order, one at a time. Different kinds of
 containers have different digests though they hold the same numbers.
 
 Libraries are looked up and never imported: one that was never imported has made no object.
@@ -29,7 +29,7 @@ def of_value(data: object) -> str:
         InputError: data of this kind has no digest yet.
     """
     if isinstance(data, Mapping):
-        return digests.of_json({str(key): of_value(value) for key, value in data.items()})
+        return _of_mapping(data)
     if isinstance(data, tuple | list):
         return digests.of_json([of_value(value) for value in data])
     if isinstance(data, set | frozenset):
@@ -50,6 +50,35 @@ def of_value(data: object) -> str:
     )
 
 
+def _of_mapping(data: Mapping[Any, Any]) -> str:
+    if all(isinstance(key, str) for key in data):
+        return digests.of_json({str(key): of_value(value) for key, value in data.items()})
+    members = sorted([*_name(key), of_value(value)] for key, value in data.items())
+    return digests.of_json({"members": members})
+
+
+def _name(key: object) -> list[str]:
+    """Return a name's kind and digest, or text; a number of numpy is that number."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(key, numpy.generic):
+        key = key.item()
+    try:
+        return [type(key).__name__, of_value(key)]
+    except InputError:  # a date, for one
+        return [type(key).__name__, str(key)]
+
+
+def _label(name: object) -> object:
+    """Return what a column is called, as JSON has it; texts, which most are, as they are."""
+    return name if name is None or isinstance(name, str) else _name(name)
+
+
+def _labels(index: Any) -> dict[str, object]:
+    """Return what an index, or each level of it, is called, nothing when it has no name."""
+    named = any(name is not None for name in index.names)
+    return {"called": [_label(name) for name in index.names]} if named else {}
+
+
 def _of_array(data: Any, numpy: Any) -> str:
     if isinstance(data, numpy.ma.MaskedArray):
         return digests.of_json({"masked": [of_value(data.filled()), of_value(numpy.ma.getmaskarray(data))]})
@@ -67,18 +96,28 @@ def _of_array(data: Any, numpy: Any) -> str:
 
 def _of_pandas(data: Any, pandas: Any) -> str:
     if isinstance(data, pandas.DataFrame):
-        columns = [[str(name), _of_column(data.iloc[:, place])] for place, name in enumerate(data.columns)]
-        return digests.of_json({"columns": columns, "index": _of_column(data.index)})
+        columns = [[_label(name), _of_column(data.iloc[:, place])] for place, name in enumerate(data.columns)]
+        names = {f"columns {key}": value for key, value in _labels(data.columns).items()}
+        return digests.of_json({"columns": columns, "index": _of_column(data.index), **names, **_labels(data.index)})
     if isinstance(data, pandas.Series):
-        return digests.of_json({"name": str(data.name), "values": _of_column(data), "index": _of_column(data.index)})
-    return _of_column(data)
+        content = {"values": _of_column(data), "index": _of_column(data.index)}
+        return digests.of_json({"name": _label(data.name), **content, **_labels(data.index)})
+    names = _labels(data)
+    return digests.of_json({"values": _of_column(data), **names}) if names else _of_column(data)
 
 
 def _of_column(column: Any) -> str:
     numpy = sys.modules["numpy"]
     if isinstance(column.dtype, numpy.dtype) and not column.dtype.hasobject:
         return _of_array(column.to_numpy(), numpy)
-    return _of_texts(str(column.dtype), (len(column),), column)
+    texts = _of_texts(str(column.dtype), (len(column),), column)
+    categories = getattr(column.dtype, "categories", None)
+    if categories is None:
+        return texts
+    # Models know categories by their number.
+    return digests.of_json(
+        {"values": texts, "categories": _of_column(categories), "ordered": column.dtype.ordered is True}
+    )
 
 
 def _of_texts(kind: str, shape: Iterable[int], values: Iterable[object]) -> str:

@@ -71,6 +71,10 @@ def test_rows_are_those_of_the_data(tmp_path: Path) -> None:
         (FRAME, FRAME.copy()),
         (np.array(["a", "b"], dtype=object), np.array(["a", "b"], dtype=object)),
         ({"x": np.ones(2), "y": np.zeros(2)}, {"y": np.zeros(2), "x": np.ones(2)}),
+        ({1: np.ones(2), "1": np.zeros(2)}, {"1": np.zeros(2), np.int64(1): np.ones(2)}),
+        ({frozenset("abcdef"): 1}, {frozenset("fedcba"): 1}),
+        (pd.DataFrame({1: [2.0]}), pd.DataFrame([[2.0]], columns=np.array([1]))),
+        (pd.Series(pd.Categorical(["a", "b"])), pd.Series(["a", "b"]).astype("category")),
     ],
 )
 def test_equal_content_has_one_digest(one: object, other: object) -> None:
@@ -85,6 +89,10 @@ def changed(change: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
     frame = FRAME.copy()
     result = change(frame)
     return frame if result is None else result
+
+
+def categorical(categories: str, *, ordered: bool = False) -> pd.Series[str]:
+    return pd.Series(pd.Categorical(["a", "b"], categories=list(categories), ordered=ordered))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,20 @@ def changed(change: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
         (pd.Series([{"a": [LONG]}]), pd.Series([{"a": [LONG_BUT_ONE]}])),
         (pd.Series([pd.DataFrame({"a": LONG})]), pd.Series([pd.DataFrame({"a": LONG_BUT_ONE})])),
         (pd.Series([{"a", "b"}]), pd.Series([{"a", "c"}])),
+        (categorical("ab"), categorical("ba")),  # the same values, which models know by other numbers
+        (categorical("ab"), categorical("abc")),
+        (categorical("ab"), categorical("ab", ordered=True)),
+        (pd.DataFrame({1: [2.0]}), pd.DataFrame({"1": [2.0]})),
+        (pd.DataFrame({None: [2.0]}), pd.DataFrame({"None": [2.0]})),
+        (FRAME, FRAME.rename_axis("id")),
+        (FRAME.rename_axis("id"), FRAME.rename_axis("key")),
+        (FRAME.rename_axis("id"), FRAME.rename_axis("id", axis="columns")),
+        (FRAME["a"], FRAME["a"].rename_axis("id")),
+        (FRAME["a"].rename(None), FRAME["a"].rename("None")),
+        (FRAME.index, FRAME.index.rename("id")),
+        ({1: "a", "1": "b"}, {"1": "b"}),
+        ({1: "a"}, {"1": "a"}),
+        ({True: "a"}, {1: "a"}),
     ],
 )
 def test_any_difference_of_content_is_another_digest(one: object, other: object) -> None:
