@@ -34,7 +34,7 @@ class Attachments:
 
         Raises:
             NotFoundError: there is nothing at the path.
-            InputError: the name is no plain relative path.
+            InputError: the name is no plain relative path, or the folder holds the record itself.
             OutsideError: it cannot be copied.
         """
         from mlgitops.tracking.contents import copy_artifact
@@ -149,6 +149,7 @@ class Attachments:
         Raises:
             InputError: the name is no plain name, or the model cannot be saved safely.
             MissingExtraError: the framework of its format is not installed.
+            OutsideError: the disk does not take it.
         """
         from mlgitops.tracking.models import save
 

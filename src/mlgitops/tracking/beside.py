@@ -1,7 +1,7 @@
 """The companion's program: ``python -m mlgitops.tracking.beside RUN_FOLDER PARENT SAMPLE_EVERY PUSH_EVERY``.
 
-Times are in seconds, 0 for never. What fails here is tried again at its next time and never
-reaches training.
+Times are in seconds, 0 for never. What fails here is tried again at its next time and does not reach
+training; the last failure is said to the standard input, a pipe that the parent reads in strict mode.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ class Sampler:
         return found
 
 
-def main(folder: Path, parent: int, sample_every: float, push_every: float) -> None:
-    """Do what is due until SIGTERM, or until the parent has ended."""
+def main(folder: Path, parent: int, sample_every: float, push_every: float) -> str:
+    """Do what is due until SIGTERM, or until the parent has ended; return what failed last, mostly nothing."""
+    failure = ""
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with contextlib.suppress(OSError):
@@ -109,16 +110,20 @@ def main(folder: Path, parent: int, sample_every: float, push_every: float) -> N
     ):
         for number, (every, job) in enumerate(jobs):
             if time.monotonic() >= due[number]:
-                attempt(job)
+                failure = attempt(job) or failure
                 due[number] = time.monotonic() + every
     if sample_every and stopped.is_set():
-        attempt(jobs[0][1])  # the last one, so that a short run has one too
+        failure = attempt(jobs[0][1]) or failure  # the last one, so that a short run has one too
+    return failure
 
 
-def attempt(job: Callable[[], None]) -> None:
-    """Do something that may fail and is tried again later."""
-    with contextlib.suppress(MlgitopsError, OSError, ValueError):
+def attempt(job: Callable[[], None]) -> str:
+    """Do something that may fail and is tried again later; return how it failed, empty when it did not."""
+    try:
         job()
+    except (MlgitopsError, OSError, ValueError) as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def pushing(folder: Path) -> Callable[[], None]:
@@ -134,4 +139,6 @@ def pushing(folder: Path) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+    _failure = main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+    with contextlib.suppress(OSError):  # the parent has ended
+        os.write(0, _failure.encode("utf-8", "replace")[:1000])

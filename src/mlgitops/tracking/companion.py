@@ -12,10 +12,11 @@ import os
 import signal
 from pathlib import Path
 
-from mlgitops.tracking import helper
+from mlgitops.tracking import helper, locks
 
 SAMPLE_EVERY = 10.0  # seconds
 PUSH_EVERY = 30.0  # seconds
+_LONGEST = 1000  # bytes of what failed
 PATIENCE = 30.0  # seconds that the end of a run waits for what is being pushed
 
 
@@ -24,14 +25,26 @@ class Companion:
 
     def __init__(self, folder: Path, sample_every: float, push_every: float) -> None:
         self.owner = os.getpid()
-        self._child = helper.spawn(
-            "mlgitops.tracking.beside", str(folder), str(self.owner), str(sample_every), str(push_every)
-        )
+        self._told = locks.Held()  # where it says what failed
+        reader, writer = os.pipe()
+        self._told.descriptor = reader
+        os.set_blocking(reader, False)
+        try:
+            self._child = helper.spawn(
+                "mlgitops.tracking.beside",
+                str(folder),
+                str(self.owner),
+                str(sample_every),
+                str(push_every),
+                stdin=writer,
+            )
+        finally:
+            os.close(writer)
 
-    def stop(self, patience: float = PATIENCE) -> None:
-        """Have the process end, and wait for it."""
+    def stop(self, patience: float = PATIENCE) -> str:
+        """Have the process end, and wait for it; return what it says that failed, mostly nothing."""
         if not self._child or self.owner != os.getpid():
-            return
+            return ""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGTERM)
         if not helper.wait_for(self._child, patience):
@@ -39,6 +52,11 @@ class Companion:
                 os.kill(self._child, signal.SIGKILL)
             helper.wait_for(self._child, 1.0)
         self._child = 0
+        told = b""
+        with contextlib.suppress(BlockingIOError):  # a process that it started and that hangs may hold the other end
+            told = os.read(self._told.descriptor, _LONGEST)
+        self._told.close()
+        return told.decode("utf-8", "replace")
 
 
 def start(folder: Path, system_metrics: bool | float | None, push_every: float | None) -> Companion | None:

@@ -19,6 +19,8 @@ def copy_artifact(source: Path, artifacts: Path, name: str | None) -> Path:
     target = artifacts.joinpath(*_parts(source.name if name is None else name))
     if not source.exists():
         raise NotFoundError(f"{source} does not exist; there is nothing to log")
+    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{source} holds {target}, where its copy would lie; log what is in it")
     try:
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)

@@ -28,12 +28,15 @@ class Digesting:
         self.owner = os.getpid()
         self.name = str(line["name"])
         text = json.dumps(line)
+        self.has_failed = False  # it ended, and not as it should have
         self._child = helper.spawn("mlgitops.tracking.digesting", str(folder), str(path.absolute()), text)
 
     def wait(self, patience: float) -> bool:
         """Wait for it, for so many seconds at most; say whether it has ended."""
-        if self._child and self.owner == os.getpid() and helper.wait_for(self._child, patience):
-            self._child = 0
+        if self._child and self.owner == os.getpid():
+            status = helper.status_of(self._child, patience)
+            if status is not None:
+                self._child, self.has_failed = 0, status != 0
         return not self._child
 
 

@@ -140,14 +140,19 @@ def spawn(
 
 def wait_for(child: int, patience: float) -> bool:
     """Wait until a child has ended, for so many seconds at most; say whether it has."""
+    return status_of(child, patience) is not None
+
+
+def status_of(child: int, patience: float) -> int | None:
+    """Return how a child ended, as ``waitpid`` has it, or None when it has not after so many seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:
-            ended, _ = os.waitpid(child, os.WNOHANG)
+            ended, status = os.waitpid(child, os.WNOHANG)
         except ChildProcessError:
-            return True  # somebody else has waited for it
+            return 0  # somebody else has waited for it
         if ended:
-            return True
+            return status
         if time.monotonic() > deadline:
-            return False
+            return None
         time.sleep(0.002)

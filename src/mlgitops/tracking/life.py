@@ -51,6 +51,11 @@ def is_writing(path: Path | str) -> bool:
     return bool(_reads(path, _alive))
 
 
+def is_silent(last: float) -> bool:
+    """Say whether the last word is so old that its run counts as dead, or of a time that is not yet (epoch seconds)."""
+    return abs(time.time() - last) >= SILENT
+
+
 def _reads(path: Path | str, look: Callable[[BinaryIO], dict[str, Any]]) -> dict[str, Any]:
     """Return what somebody sees in a plain file, nothing when it cannot be opened or read."""
     try:
@@ -68,7 +73,7 @@ def _alive(file: BinaryIO) -> dict[str, Any]:
     descriptor = file.fileno()
     if is_held(descriptor):
         return header
-    silent = time.time() - os.fstat(descriptor).st_mtime >= SILENT
+    silent = is_silent(os.fstat(descriptor).st_mtime)
     return {} if header.get("host") == hostname() or silent or "end" in _last_line(file) else header
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgitops.errors import InputError
+from mlgitops.errors import InputError, OutsideError
 from mlgitops.tracking import unsaved
 from mlgitops.tracking.places import MODELS
 from mlgitops.tracking.records import LoggedModel
@@ -23,11 +23,14 @@ def save(folder: Path, model: Any, name: str, options: Mapping[str, Any], say: S
         raise InputError(
             f"model name {name!r} is not usable; expected a letter or digit, then letters, digits, dots, dashes"
         )
-    (folder / MODELS).mkdir(parents=True, exist_ok=True)
-    with _saved(folder, model, name, options) as saved, unsaved.placing(folder):
-        unsaved.withdraw(folder, name)
-        _place(saved, folder / MODELS / name)
-        say(saved.logged)
+    try:
+        (folder / MODELS).mkdir(parents=True, exist_ok=True)
+        with _saved(folder, model, name, options) as saved, unsaved.placing(folder):
+            unsaved.withdraw(folder, name)
+            _place(saved, folder / MODELS / name)
+            say(saved.logged)
+    except OSError as error:
+        raise OutsideError(f"model {name} cannot be saved in {folder / MODELS}: {error}") from error
     return saved.logged
 
 

@@ -121,5 +121,5 @@ def _inside(folder: Path, name: str) -> Path:
 def _seconds(text: object) -> float:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

@@ -117,7 +117,7 @@ class Run(Attachments):
         self._write_each("metric", metrics, lambda name, value: self._point(name, value, step, context))
 
     def log_param(self, name: str, value: object) -> None:
-        """Write a parameter: text, numbers, booleans and None as they are, anything else as its text."""
+        """Write a parameter: text, numbers (numpy's too), booleans and None as they are, anything else as its text."""
         self._write_each("parameter", {name: value}, self._param)
 
     def log_params(self, params: Mapping[str, object]) -> None:
@@ -159,18 +159,24 @@ class Run(Attachments):
             return
         from mlgitops.tracking import ending, session
 
+        raised: list[Exception] = []
         try:
             for step in (self._finish_helpers, self._write_end, self._tell_vanished, lambda: ending.end(self)):
                 try:
                     step()
                 except Exception as failure:
-                    self.failed("the end of the run", failure)
+                    try:
+                        self.failed("the end of the run", failure)
+                    except Exception as strict:  # raised when the record says how the run ended
+                        raised.append(strict)
         finally:
             self.writer.close()
             if self.owner_lock:
                 self.owner_lock.close()
             session.leave(self)
             self.writer.on_reopening = lambda: atexit.register(ending.add_up_late, self)
+        if raised:
+            raise raised[0]
 
     def __enter__(self) -> Run:
         return self
@@ -265,8 +271,7 @@ class Run(Attachments):
 
     def _finish_helpers(self) -> None:
         """Let the processes beside this one write what they still have to say."""
-        if self._companion:
-            self._companion.stop()
+        beside = self._companion.stop() if self._companion else ""
         for digesting in self.digesting:
             if self._status == "preempted" or digesting.wait(1.0):
                 continue
@@ -274,6 +279,12 @@ class Run(Attachments):
 
             print(f"mlgitops: waiting for the digest of data {digesting.name!a}", file=sys.stderr)
             digesting.wait(PATIENCE)
+        lost = [f"the digest of data {one.name!a} was not made" for one in self.digesting if one.has_failed]
+        lost += [f"the process beside training failed: {beside}"] if beside else []
+        if lost and places.is_strict():
+            from mlgitops.errors import OutsideError
+
+            raise OutsideError("; ".join(lost))
 
     def _tell_vanished(self) -> None:
         """Tell what no write noticed: what is written to a removed file is nowhere."""
@@ -340,8 +351,9 @@ class Run(Attachments):
 
     def _param(self, name: str, value: object) -> str:
         if not (value is None or isinstance(value, str | bool | int)):
-            number = value if isinstance(value, float) else None
-            value = number if number is not None and number - number == 0.0 else str(value)
+            number = value if isinstance(value, float) else _plain(value)
+            is_finite = isinstance(number, bool | int) or (number is not None and number - number == 0.0)
+            value = number if is_finite else str(value)
         return self._text("param", quoted(str(name)), f'"value":{dumps(value)}')
 
     def _tag(self, name: str, value: object) -> str:
@@ -373,6 +385,17 @@ class Run(Attachments):
 
     def _line(self, kind: str, value: str, rest: str = "") -> None:
         self.writer.write(self._text(kind, value, rest).encode())
+
+
+def _plain(value: object) -> bool | int | float | None:
+    """Return a number of numpy as one of Python, None for anything else."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.generic):
+        return None
+    if isinstance(value, numpy.floating):
+        return float(str(value))  # the shortest that is the same number, as 0.1 is of 32 bits
+    found = value.item()
+    return found if isinstance(found, bool | int) else None
 
 
 def _fitting(line: str) -> str:

@@ -4,8 +4,9 @@ An array's covers its type, shape and elements in C order, little-endian; a tens
 pandas: its columns' names, types and values, its index, what both are called, and the order of categories, by which
 models know them. A table of Arrow or polars: see ``columns``. A sparse matrix: its sorted entries. A collection:
 its members, in order, those of a mapping by name and those of a set in no order; a name that is no text is not its
-text: ``1`` is not ``"1"``. A data set with a length whose rows are asked for by number, as PyTorch's and Hugging Face's: its rows in order, one at a time. Different kinds of
-containers have different digests though they hold the same numbers.
+text: ``1`` is not ``"1"``. A data set with a length whose rows are asked for by number, as PyTorch's and Hugging
+Face's: its rows in order, one at a time. Different kinds of containers have different digests though they hold the
+same numbers.
 
 Libraries are looked up and never imported: one that was never imported has made no object.
 """

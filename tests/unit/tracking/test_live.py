@@ -158,12 +158,15 @@ def test_a_run_pushes_itself_every_so_many_seconds(root: Path, script: Script, t
     assert not (current.parent / "live").exists()
 
 
-def test_a_live_run_that_is_silent_for_long_is_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("time", ["2026-01-01T00:00:00.000Z", "2400-01-01T00:00:00.000Z"])
+def test_a_live_run_that_is_silent_for_long_or_ahead_of_time_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time: str
+) -> None:
     store = (tmp_path / "store").as_uri()
     run = mlgitops.start_run()
     LivePush(run.folder, store).push()
     current = tmp_path / "store" / "runs" / run.id / "current.json"
-    said = json.loads(current.read_text()) | {"pushed_at": "2026-01-01T00:00:00.000Z"}
+    said = json.loads(current.read_text()) | {"pushed_at": time}
     current.write_text(json.dumps(said))
     elsewhere(monkeypatch)
     assert tracking.read(pull(store, run.id, tmp_path / "colleague")).status == "stale"

@@ -210,6 +210,18 @@ def test_a_live_run_is_seen_while_it_goes_on_and_is_stale_when_it_is_silent(
     run.end()
 
 
+def test_a_live_run_of_a_time_that_is_not_yet_is_stale(trained: Callable[..., Run], store: str, tmp_path: Path) -> None:
+    run = trained("live", 0.5, end=False)
+    LivePush(run.folder, store).push()
+    key, opened = f"runs/{run.id}/current.json", open_store(store)
+    for year in (2999, 9999):
+        said = json.loads(opened.get(key)) | {"pushed_at": f"{year}-01-01T00:00:00.000Z"}
+        opened.put(key, json.dumps(said).encode())
+        assert [found.status for found in search_runs(root=store)] == ["stale"]
+        assert records_of(store).read(run.id).status == "stale"
+    run.end()
+
+
 def test_runs_of_a_store_are_compared_with_their_curves(trained: Callable[..., Run], store: str) -> None:
     first, second = trained("first", 3.0, 2.0, C=1), trained("second", 4.0, C=2)
     pushed(first, store)

@@ -5,12 +5,13 @@ import math
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlgitops
 from mlgitops import tracking
 from mlgitops.digest import Manifest, of_file
-from mlgitops.errors import InputError, NotFoundError
+from mlgitops.errors import InputError, NotFoundError, OutsideError
 
 
 def only_run(root: Path) -> tracking.RunRecord:
@@ -98,6 +99,25 @@ def test_values_that_json_has_not_are_kept(root: Path) -> None:
     assert math.isnan(summary.last)
     assert (summary.min, summary.max, summary.count) == (-math.inf, math.inf, 4)
     json.loads((run.folder / "run.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_numbers_of_numpy_are_parameters_as_numbers_are(root: Path) -> None:
+    given = {
+        "int": np.int64(3),
+        "bool": np.bool_(True),
+        "half": np.float32(0.1),
+        "double": np.float64(0.1),
+        "nan": np.float32("nan"),
+        "array": np.array([3]),
+        "date": np.datetime64("2026-01-01"),
+    }
+    with mlgitops.start_run() as run:
+        mlgitops.log_params(given)
+    found = tracking.read(run.folder).params
+    expected = {"int": 3, "bool": True, "half": 0.1, "double": 0.1, "nan": "nan", "array": "[3]", "date": "2026-01-01"}
+    assert found == expected
+    assert [type(found[name]) for name in ("int", "bool", "half")] == [int, bool, float]
+    assert [found.name for found in mlgitops.search_runs("params.int = 3 and params.half = 0.1")] == [run.name]
 
 
 class Hostile:
@@ -188,6 +208,23 @@ def test_an_artifact_stays_in_the_record(root: Path, tmp_path: Path, name: str) 
     with mlgitops.start_run(), pytest.raises(InputError, match="no plain relative path"):
         mlgitops.log_artifact(tmp_path / "file", name)
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_record_is_no_artifact_of_itself(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    with mlgitops.start_run() as run:
+        for folder in (run.folder, run.root, tmp_path / "link", run.folder / "artifacts"):
+            folder.mkdir(exist_ok=True)
+            with pytest.raises(InputError, match="where its copy would lie"):
+                mlgitops.log_artifact(folder)
+        assert list((run.folder / "artifacts").iterdir()) == []
+
+
+def test_a_disk_that_does_not_take_a_model_is_an_outside_error(root: Path) -> None:
+    with mlgitops.start_run() as run:
+        (run.folder / "models").write_text("in the way")
+        with pytest.raises(OutsideError, match="model line cannot be saved in"):
+            mlgitops.log_model(object(), name="line")
 
 
 def test_an_artifact_that_is_not_there_is_not_found(tmp_path: Path) -> None:

@@ -64,6 +64,16 @@ def test_a_run_that_a_script_leaves_open_is_finished_at_its_end(root: Path, scri
     assert record.metrics["loss"].count == 1
 
 
+@pytest.mark.parametrize(("form", "status"), [("with run: sys.exit(3)", "failed"), ("sys.exit(3)", "finished")])
+def test_an_exit_code_makes_a_run_failed_where_it_can_be_seen(
+    root: Path, script: Script, form: str, status: str
+) -> None:
+    process = script(f"import mlgitops, sys\nrun = mlgitops.start_run()\n{form}\n")
+    process.communicate()
+    assert process.returncode == 3
+    assert only_run(root).status == status  # of an open run Python tells nobody: docs/how-to/track-runs.md
+
+
 def test_an_uncaught_error_makes_an_open_run_failed(root: Path, script: Script) -> None:
     process = script("import mlgitops\nmlgitops.start_run()\nraise ValueError('bad data')\n")
     process.communicate()

@@ -190,7 +190,7 @@ def _record(current: Mapping[str, Any], added: remarks.Added, folder: Path, at: 
     run, capture, status = current["run"], current.get("capture"), current.get("status")
     if run.get("format") != places.FORMAT or status not in _STATES:
         return None
-    if status == "running" and time.time() - at > life.SILENT:
+    if status == "running" and life.is_silent(at):
         status = "stale"
     record = records.from_parts(run, capture if isinstance(capture, dict) else None, folder, str(status))
     tags = {**record.tags, **added.tags}
