@@ -42,22 +42,23 @@ def compare(
 
     from mlgitops.cli import comparing
     from mlgitops.files import write_atomic
-    from mlgitops.tracking.query import comparison
+    from mlgitops.tracking.query import charts, comparison
 
     found = comparison.compare(runs, root=root)
     names = metric or comparison.with_curves(found.runs)
     if not metric and len(names) > _MOST_CURVES:
         typer.echo(f"the curves of {_MOST_CURVES} of {len(names)} metrics; choose others with --metric", err=True)
         names = names[:_MOST_CURVES]
-    curves = comparison.curves(found.runs, names)
-    drawn = [curve.drawn() for curve in curves]
+    if output is Output.json and not (page or markdown):
+        curves = comparison.curves(found.runs, names)
+        typer.echo(json.dumps(comparing.to_json(found, curves, everything=everything), indent=1))
+        return
+    drawn = charts.charts(found.runs, names)
     if page:
         write_atomic(page, comparing.page(found, drawn, everything=everything).encode())
         typer.echo(f"wrote {page}", err=True)
     elif markdown:
         typer.echo(comparing.markdown(found, drawn, everything=everything))
-    elif output is Output.json:
-        typer.echo(json.dumps(comparing.to_json(found, curves, everything=everything), indent=1))
     else:
         width = shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
         cut = sys.stdout.isatty()

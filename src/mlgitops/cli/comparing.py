@@ -15,6 +15,7 @@ from mlgitops.bot.inert import code, plain
 from mlgitops.cli.curves import COLORS, blocks, svg
 
 if TYPE_CHECKING:
+    from mlgitops.tracking.query.charts import Chart
     from mlgitops.tracking.query.comparison import Comparison, Curve, Line, Row
 
 HEADINGS = {
@@ -52,7 +53,7 @@ def same(comparison: Comparison) -> str:
     return f"{count} more are the same in all {len(comparison.runs)} runs" if count else ""
 
 
-def text(comparison: Comparison, curves: Sequence[Curve], *, everything: bool, width: int, cut: bool = False) -> str:
+def text(comparison: Comparison, curves: Sequence[Chart], *, everything: bool, width: int, cut: bool = False) -> str:
     """Return a comparison for so many columns; on a terminal digests are cut."""
     ids = [run.id for run in comparison.runs]
     table = [["", *ids]]
@@ -91,7 +92,7 @@ def _line(cells: Sequence[str], columns: Mapping[int, int]) -> str:
     return "  ".join(cells[column].ljust(wide) for column, wide in columns.items() if column < len(cells)).rstrip()
 
 
-def markdown(comparison: Comparison, curves: Sequence[Curve], *, everything: bool) -> str:
+def markdown(comparison: Comparison, curves: Sequence[Chart], *, everything: bool) -> str:
     """Return a comparison as a Markdown table, and its curves as a block of text."""
     lines = [f"| | {' | '.join(code(run.id) for run in comparison.runs)} |"]
     lines.append("|---" * (len(comparison.runs) + 1) + "|")
@@ -107,7 +108,7 @@ def markdown(comparison: Comparison, curves: Sequence[Curve], *, everything: boo
     return "\n".join(lines)
 
 
-def page(comparison: Comparison, curves: Sequence[Curve], *, everything: bool) -> str:
+def page(comparison: Comparison, curves: Sequence[Chart], *, everything: bool) -> str:
     """Return a comparison as one HTML file that needs nothing else."""
     ids = [_escaped(run.id) for run in comparison.runs]
     keys = [f'<i style="background:{COLORS[n % len(COLORS)]}"></i>{run_id}' for n, run_id in enumerate(ids)]
@@ -163,7 +164,7 @@ def to_json(comparison: Comparison, curves: Sequence[Curve], *, everything: bool
     }
 
 
-def _plot(curve: Curve, ids: Sequence[str], width: int) -> list[str]:
+def _plot(curve: Chart, ids: Sequence[str], width: int) -> list[str]:
     (low, high), (first, last) = curve.values, curve.steps
     names = [" ".join((ids[line.run], plain(line.writer, 40))).rstrip() for line in curve.lines]
     longest = max(map(len, names))
@@ -175,7 +176,7 @@ def _plot(curve: Curve, ids: Sequence[str], width: int) -> list[str]:
     ]
 
 
-def _several(curve: Curve, ids: Sequence[str]) -> str:
+def _several(curve: Chart, ids: Sequence[str]) -> str:
     """Return what an HTML page says of runs of which several processes logged the metric."""
     found: dict[int, list[str]] = {}
     for line in curve.lines:

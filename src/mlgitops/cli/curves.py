@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlgitops.tracking.query.comparison import Curve
+    from mlgitops.tracking.query.charts import Chart
+    from mlgitops.tracking.query.stretches import Stretch
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "!"
@@ -16,15 +17,15 @@ _WIDTH, _HEIGHT = 640, 200  # pixels of a chart
 _MOST_POINTS = 1_000  # of one line of a chart
 
 
-def blocks(curve: Curve, width: int) -> tuple[str, ...]:
+def blocks(curve: Chart, width: int) -> tuple[str, ...]:
     """Return a row for each line of a curve, all on the same scale; a column is the mean of its points.
 
     A column without points is blank; one whose points are all NaN or infinite is ``!``.
     """
-    return tuple("".join(map(_block, _columns(curve, line.points, width))) for line in curve.lines)
+    return tuple("".join(map(_block, _columns(curve, line.stretches, width))) for line in curve.lines)
 
 
-def svg(curve: Curve) -> str:
+def svg(curve: Chart) -> str:
     """Return a chart of all lines, in the colours of ``COLORS`` by run; it holds no text of a record.
 
     Lines of a run after its first one are faint.
@@ -36,7 +37,7 @@ def svg(curve: Curve) -> str:
     for line in curve.lines:
         color, faint = COLORS[line.run % len(COLORS)], ' opacity="0.4"' if line.run == run else ""
         run = line.run
-        for part in _parts(_thinned([*line.points])):
+        for part in _parts(_outline(line.stretches)):
             where = " ".join(
                 f"{_scaled(step, first, last) * _WIDTH:.1f},{(1 - _scaled(value, low, high)) * _HEIGHT:.1f}"
                 for step, value in part
@@ -49,18 +50,17 @@ def svg(curve: Curve) -> str:
     return f'<svg viewBox="-4 -4 {_WIDTH + 8} {_HEIGHT + 8}" role="img">{"".join(lines)}</svg>'
 
 
-def _columns(curve: Curve, points: Sequence[tuple[int, float]], width: int) -> list[float | None]:
+def _columns(curve: Chart, stretches: Sequence[Stretch], width: int) -> list[float | None]:
     """Return the height of each column from 0 to 1: None without points, NaN without finite ones."""
+    from mlgitops.tracking.query.stretches import mean
+
     low, high = curve.values
     first, last = curve.steps
-    columns: list[list[float]] = [[] for _ in range(min(width, last - first + 1))]
-    for step, value in points:
-        columns[min(len(columns) - 1, int(_scaled(step, first, last) * len(columns)))].append(value)
-    heights: list[float | None] = []
-    for values in columns:
-        finite = [_scaled(value, low, high) for value in values if math.isfinite(value)]
-        heights.append(sum(finite) / len(finite) if finite else math.nan if values else None)
-    return heights
+    columns: list[list[Stretch]] = [[] for _ in range(min(width, last - first + 1))]
+    for one in stretches:
+        middle = one.first / 2 + one.last / 2
+        columns[min(len(columns) - 1, int(_scaled(middle, first, last) * len(columns)))].append(one)
+    return [_scaled(mean(ones), low, high) if ones else None for ones in columns]
 
 
 def _block(height: float | None) -> str:
@@ -74,21 +74,20 @@ def _scaled(value: float, low: float, high: float) -> float:
     return (value / 2 - low / 2) / (high / 2 - low / 2) if high / 2 - low / 2 > 0 else 0.5
 
 
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Keep of every stretch of points the first lowest and the first highest, in order, so that no peak is lost."""
-    size = math.ceil(len(points) / (_MOST_POINTS / 2))
-    if size <= 2:
-        return points
-    kept = []
-    for start in range(0, len(points), size):
-        stretch = [point for point in points[start : start + size] if math.isfinite(point[1])] or points[start:][:1]
-        kept += sorted({min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])})
-    return kept
+def _outline(stretches: Sequence[Stretch]) -> list[tuple[float, float]]:
+    """Return the lowest and the highest point of every so many stretches, in order, so that no peak is lost."""
+    from mlgitops.tracking.query.stretches import merged
+
+    size = math.ceil(len(stretches) / (_MOST_POINTS / 2))
+    found: list[tuple[float, float]] = []
+    for one in merged(stretches, size) if size > 2 else stretches:
+        found += sorted({(one.low_at, one.low), (one.high_at, one.high)}) if one.finite else [(one.first, math.nan)]
+    return found
 
 
-def _parts(points: list[tuple[int, float]]) -> list[list[tuple[int, float]]]:
+def _parts(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
     """Return the stretches between values that are not finite."""
-    parts: list[list[tuple[int, float]]] = [[]]
+    parts: list[list[tuple[float, float]]] = [[]]
     for point in points:
         if math.isfinite(point[1]):
             parts[-1].append(point)

@@ -13,7 +13,8 @@ from mlgitops.cli import compare, comparing
 from mlgitops.cli.curves import BLOCKS, blocks, svg
 from mlgitops.errors import NotFoundError
 from mlgitops.tracking.query import comparison
-from mlgitops.tracking.query.comparison import Curve, Line
+from mlgitops.tracking.query.charts import Chart, Outline
+from mlgitops.tracking.query.stretches import point
 from tracking_runs import write_as
 
 EVIL = "\x1b[31m</script><script>alert(1)</script>`|[x](javascript:1)\u202e\n"
@@ -37,8 +38,12 @@ def a_run(rate: float, *, evil: bool = False) -> str:
     return run.id
 
 
-def a_curve(*points: tuple[int, float]) -> Curve:
-    return Curve("m", (Line(0, "", points),))
+def a_chart(*lines: list[tuple[int, float]]) -> Chart:
+    return Chart("m", tuple(Outline(run, "", [point(*one) for one in line]) for run, line in enumerate(lines)))
+
+
+def a_curve(*points: tuple[int, float]) -> Chart:
+    return a_chart([*points])
 
 
 def told(*arguments: str) -> str:
@@ -169,7 +174,7 @@ def test_a_run_with_many_metrics_shows_some_curves_and_says_so() -> None:
 def test_a_column_is_the_mean_of_its_points_blank_without_and_marked_when_none_is_finite() -> None:
     curve = a_curve((0, 0.0), (1, 2.0), (2, math.nan), (6, 8.0), (7, 8.0))
     assert blocks(curve, 4) == ("▁! █".replace("▁", BLOCKS[1]),)
-    assert blocks(Curve("m", (Line(0, "", ((5, 1.0),)), Line(1, "", ()))), 10) == (BLOCKS[4], " ")
+    assert blocks(a_chart([(5, 1.0)], []), 10) == (BLOCKS[4], " ")
     assert blocks(a_curve((0, -1e308), (1, 1e308)), 2) == (BLOCKS[0] + BLOCKS[-1],)
 
 

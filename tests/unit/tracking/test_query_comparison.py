@@ -8,7 +8,7 @@ import pytest
 from mlgitops import tracking
 from mlgitops.errors import InputError
 from mlgitops.tracking import RunRecord
-from mlgitops.tracking.query.comparison import Curve, Line, compare, curves, with_curves
+from mlgitops.tracking.query.comparison import Line, compare, curves, with_curves
 from tracking_runs import new_run, write_as
 
 
@@ -66,15 +66,7 @@ def test_each_writer_of_a_metric_has_a_line_the_owners_first(root: Path) -> None
         Line(0, "rank 10", ((0, 10.5), (1, 10.25))),
         Line(1, "", ((0, 3.0),)),
     )
-    assert curve.drawn() == curve
     assert [line.run for line in curve.firsts] == [0, 1]
-
-
-def test_of_many_writers_the_first_and_the_mean_of_the_others_are_drawn() -> None:
-    others = tuple(Line(0, f"rank {n}", ((0, float(n)), (1, math.nan if n > 1 else 4.0))) for n in range(1, 10))
-    first, alone = Line(0, "owner", ((0, 0.0),)), Line(1, "", ())
-    drawn = Curve("loss", (first, *others, alone)).drawn()
-    assert drawn.lines == (first, Line(0, "mean of 9 others", ((0, 5.0), (1, 4.0))), alone)
 
 
 def test_one_run_or_the_same_run_twice_is_no_comparison(root: Path) -> None:

@@ -15,7 +15,6 @@ from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
 
 Value = Scalar | MetricSummary
 Points = tuple[tuple[int, float], ...]
-_MOST_LINES = 8  # of one run in one drawing
 _MOST_LISTED = 20  # names in a message
 
 
@@ -80,16 +79,6 @@ class Curve:
         """The lines of each run after its first."""
         return tuple(line for _, of_run in groupby(self.lines, _run) for line in tuple(of_run)[1:])
 
-    def drawn(self) -> Curve:
-        """Return the curve with as many lines as can be told apart: of a run's many writers the first and a mean."""
-        found: list[Line] = []
-        for _, of_run in groupby(self.lines, _run):
-            first, *others = of_run
-            if len(others) >= _MOST_LINES:
-                others = [Line(first.run, f"mean of {len(others)} others", _mean(others))]
-            found += [first, *others]
-        return Curve(self.metric, tuple(found))
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -138,20 +127,25 @@ def with_curves(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def curves(runs: Sequence[RunRecord], metrics: Sequence[str]) -> tuple[Curve, ...]:
-    """Read the points of metrics.
+    """Read every point of metrics; for drawings ``charts`` has fewer.
 
     Raises:
         InputError: no run has one of the metrics; the message names those that there are.
     """
+    require_known(runs, metrics)
+    if not metrics:
+        return ()
+    read = [_points(run, set(metrics)) for run in runs]
+    return tuple(Curve(name, tuple(_lines(name, read))) for name in metrics)
+
+
+def require_known(runs: Sequence[RunRecord], metrics: Sequence[str]) -> None:
+    """Refuse metrics that none of the runs has; errors as ``curves``."""
     known = sorted({name for run in runs for name in run.metrics})
     for name in metrics:
         if name not in known:
             listed = ", ".join(map(ascii, known[:_MOST_LISTED])) or "none"
             raise InputError(f"none of these runs has a metric {name!a}; they have: {listed}")
-    if not metrics:
-        return ()
-    read = [_points(run, set(metrics)) for run in runs]
-    return tuple(Curve(name, tuple(_lines(name, read))) for name in metrics)
 
 
 def _run(line: Line) -> int:
@@ -161,7 +155,7 @@ def _run(line: Line) -> int:
 def _lines(metric: str, read: Sequence[Mapping[str, Mapping[str, Points]]]) -> Iterator[Line]:
     for place, of_run in enumerate(read):
         of_writers = of_run.get(metric) or {"": ()}
-        for writer in sorted(of_writers, key=_order):
+        for writer in sorted(of_writers, key=order):
             yield Line(place, writer if len(of_writers) > 1 else "", of_writers[writer])
 
 
@@ -178,25 +172,10 @@ def _points(run: RunRecord, wanted: set[str]) -> dict[str, dict[str, Points]]:
     }
 
 
-def _order(writer: str) -> tuple[int, str]:
+def order(writer: str) -> tuple[int, str]:
     """Return where a writer's line stands: the owner's, those of ranks, those of workers."""
     rank = writer.removeprefix("rank ")
     return (0 if writer == "owner" else 1 + int(rank) if rank != writer and rank.isdecimal() else 1 << 32), writer
-
-
-def _mean(lines: Sequence[Line]) -> Points:
-    """Return the mean of lines at each step, over the values there that are finite numbers."""
-    found: dict[int, list[float]] = {}
-    for line in lines:
-        for step, value in line.points:
-            found.setdefault(step, []).append(value)
-    return tuple((step, mean_of(found[step])) for step in sorted(found))
-
-
-def mean_of(values: Sequence[float]) -> float:
-    """Return the mean of those values that are finite numbers, NaN when none is."""
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(value / len(finite) for value in finite) if finite else math.nan
 
 
 def _of_run(run: RunRecord) -> Mapping[str, Value]:

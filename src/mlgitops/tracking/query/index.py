@@ -19,7 +19,7 @@ from mlgitops import config, digest, files
 from mlgitops.errors import OutsideError
 from mlgitops.tracking.query.roots import Records
 
-FORMAT = 6  # of the tables; another one is made again
+FORMAT = 7  # of the tables; another one is made again
 PATIENCE = 60.0  # seconds to wait for another process that writes
 _Answer = TypeVar("_Answer")
 _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM"}
@@ -28,6 +28,7 @@ _OUTSIDE = {"SQLITE_BUSY", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_FULL", 
 # ``watch`` says what else may change: 0 nothing, 1 the files in ``seen``, 2 those and being alive.
 # ``unreadable`` holds what is no record that this version can read, by what shows that it changed; ``why`` is
 # empty where nothing is amiss, such as a start that was cut short.
+# ``pyramids`` holds what is drawn of a run (``charts``) whose files were as ``drawn`` says.
 _TABLES = """
 CREATE TABLE runs (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
@@ -48,6 +49,12 @@ CREATE TABLE texts (key INTEGER, run INTEGER, text TEXT, number REAL, PRIMARY KE
 CREATE INDEX texts_of_run ON texts (run);
 CREATE TABLE datasets (run INTEGER, name TEXT, context TEXT, digest TEXT, uri TEXT, rows REAL);
 CREATE INDEX datasets_of_run ON datasets (run);
+CREATE TABLE drawn (run TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE pyramids (
+    run TEXT NOT NULL, series TEXT NOT NULL, writer TEXT NOT NULL, level INTEGER NOT NULL, count INTEGER NOT NULL,
+    stretches BLOB NOT NULL
+);
+CREATE UNIQUE INDEX pyramid_of_series ON pyramids (run, series, writer, level);
 """
 
 
@@ -95,11 +102,38 @@ def _ask(
     question: Callable[[sqlite3.Connection], _Answer],
     lock: Path | None,
 ) -> _Answer:
+    _prepare(connection, lock)
+    records.refresh(connection, lock)
+    return question(connection)
+
+
+@contextlib.contextmanager
+def opened(records: Records) -> Iterator[sqlite3.Connection]:
+    """Open an index as it is, whatever is new of its records.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged, which the next ``ask`` mends.
+        OSError: there is no place for one.
+    """
+    path = place(records)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _connected(str(path)) as connection:
+        _prepare(connection, path.with_suffix(".lock"))
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(connection: sqlite3.Connection, records: Records) -> Iterator[None]:
+    """Write to an opened index: all of it or, when something raises, nothing."""
+    with files.lock(place(records).with_suffix(".lock")), connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def _prepare(connection: sqlite3.Connection, lock: Path | None) -> None:
     with files.lock(lock) if lock else contextlib.nullcontext():
         if connection.execute("PRAGMA user_version").fetchone() != (FORMAT,):
             _make(connection)
-    records.refresh(connection, lock)
-    return question(connection)
 
 
 def _make(connection: sqlite3.Connection) -> None:
