@@ -45,7 +45,7 @@ def only(root: Path) -> tracking.RunRecord:
 
 def wait_until(condition: Callable[[], Any]) -> None:
     """Wait for something that another process does."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # the process that saves gives way to all others
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
