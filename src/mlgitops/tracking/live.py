@@ -16,8 +16,9 @@ from typing import Any
 
 from mlgitops import artifacts
 from mlgitops.errors import InputError
-from mlgitops.tracking import ending, life, places, points, records, remarks
+from mlgitops.tracking import ending, life, places, points, records, remarks, unsaved
 from mlgitops.tracking.query.tails import Tails
+from mlgitops.tracking.sums import of_run_json
 
 CURRENT = "current.json"
 LIVE = "live"
@@ -93,12 +94,28 @@ def current(run: dict[str, Any], folder: Path, status: str, digest: str | None =
         "pushed_at": places.utc(time.time()),
         "digest": digest,
         "status": status,
-        "run": run,
+        "run": _as_seen_here(run, folder),
         "capture": capture,
         "models": {},
         **more,
     }
     return json.dumps(content).encode() + b"\n"
+
+
+def _as_seen_here(run: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a run says, with lost models as problems: only this machine sees by its lock who saves one."""
+    if not run.get("saving"):
+        return run
+    promised, problems = of_run_json(run).saving, run.get("problems")
+    broken = {token for token in unsaved.broken(folder, promised) if not unsaved.is_answered(folder, token)}
+    return {
+        **run,
+        "saving": [{"name": name, "token": token} for token, name in promised.items() if token not in broken],
+        "problems": [
+            *(problems if isinstance(problems, list) else ()),
+            *(unsaved.lost(promised[token]) for token in sorted(broken)),
+        ],
+    }
 
 
 def push_remarks(folder: Path, store: artifacts.Store, known: dict[str, tuple[int, int]]) -> None:

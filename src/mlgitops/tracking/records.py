@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,12 @@ def read(folder: Path, sum_up: Callable[[Path], Contents] | None = None) -> RunR
         InputError: its ``run.json`` cannot be read, or is of a newer format.
     """
     raw, status, contents = _look(folder, sum_up or summarise)
-    if unsaved.broken(folder, contents.saving):
+    broken = unsaved.broken(folder, contents.saving)
+    if broken:
         raw, status, contents = _look(folder, sum_up or summarise)  # what is saved just now was said before that
+        broken &= contents.saving.keys()
     captured, capture = _read_capture(folder)
-    return _record(raw, status, contents, captured, capture, folder, remarks.read(folder))
+    return _record(raw, status, contents, captured, capture, folder, remarks.read(folder), broken)
 
 
 def _look(folder: Path, sum_up: Callable[[Path], Contents]) -> tuple[dict[str, Any], str, Contents]:
@@ -175,12 +177,12 @@ def _record(
     capture: str,
     folder: Path,
     added: remarks.Added,
+    broken: Collection[str] = (),
 ) -> RunRecord:
     resumed, problems = raw.get("resumed_at"), raw.get("problems")
     told = [text(problem) for problem in problems] if isinstance(problems, list) else []
-    broken = unsaved.broken(folder, contents.saving)
     of_lines = contents.problems(is_running=status == "running")
-    lacking = [*of_lines, *(f"the saving of model {name} did not end" for name in broken)]
+    lacking = [*of_lines, *(unsaved.lost(name) for token, name in contents.saving.items() if token in broken)]
     tags: dict[str, str | None] = {**contents.tags, **added.tags}
     return RunRecord(
         id=text(raw.get("id")) or folder.name,
@@ -206,7 +208,7 @@ def _record(
         environment=_environment(captured),
         description=added.description,
         notes=added.notes,
-        saving=tuple(name for name in contents.saving.values() if name not in broken),
+        saving=tuple(name for token, name in contents.saving.items() if token not in broken),
         shared=contents.shared,
     )
 

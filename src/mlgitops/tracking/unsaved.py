@@ -57,9 +57,14 @@ def path(folder: Path, name: str, token: str) -> Path:
     return folder / MODELS / f"{_PREFIX}{name}.{token}"
 
 
-def broken(folder: Path, promises: Mapping[str, str]) -> list[str]:
-    """Return the names of models that nobody saves any longer, of those that were promised, by token."""
-    return [name for token, name in promises.items() if not locks.is_locked(path(folder, name, token))]
+def broken(folder: Path, promises: Mapping[str, str]) -> set[str]:
+    """Return the tokens of models that nobody saves any longer, of those that were promised, names by token."""
+    return {token for token, name in promises.items() if not locks.is_locked(path(folder, name, token))}
+
+
+def lost(name: str) -> str:
+    """Return what is said of such a model."""
+    return f"the saving of model {name} did not end"
 
 
 def held(folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ from mlgitops.cli import runs as runs_cli
 from mlgitops.cli import search as search_cli
 from mlgitops.cli.main import app
 from mlgitops.errors import InputError, NotFoundError
-from mlgitops.tracking import life, remarks
+from mlgitops.tracking import life, remarks, unsaved
 from mlgitops.tracking.live import LivePush
 from mlgitops.tracking.query.comparison import curves
 from mlgitops.tracking.query.distant import StoreRecords
@@ -191,6 +191,23 @@ def test_experiments_of_a_store_that_make_no_sense_are_left_out(store: str) -> N
     opened.put("experiments/d/experiment.json", b"[" * 100_000)
     opened.put("experiments/e/experiment.json", b'{"name": "e"}')
     assert only_experiment(store).name == "e"
+
+
+def test_a_store_says_of_a_model_what_the_machine_that_trains_saw_of_it(
+    trained: Callable[..., Run], store: str
+) -> None:
+    run = trained("first", end=False)
+    live, token = LivePush(run.folder, store), unsaved.new_token()
+    promise = run.promise_model("model", token)
+    live.push()
+    assert [(found.saving, found.problems) for found in search_runs(root=store)] == [(("model",), ())]
+    promise.close()
+    live.push()
+    lost = ("the saving of model model did not end",)
+    assert [(found.saving, found.problems) for found in search_runs(root=store)] == [((), lost)]
+    run.end()
+    pushed(run, store)
+    assert [(found.saving, found.problems) for found in search_runs(root=store)] == [((), lost)]
 
 
 def test_a_live_run_is_seen_while_it_goes_on_and_is_stale_when_it_is_silent(
