@@ -66,7 +66,7 @@ cluster: setup servers ## Tests against the real API server
 	@$(PHASE) "tests: cluster" $(PYTEST) tests/cluster -q -n 2 --dist loadfile $(ARGS)
 
 e2e: setup servers ## Tests of the whole loop
-	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q -n 2 --dist loadfile $(ARGS)
+	@$(PHASE) "tests: end to end" $(PYTEST) tests/e2e -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-frameworks: $(VENV)/.synced ## Tests with heavy frameworks, in environments of their own (gigabytes, once)
 	@for lock in tests/frameworks/*.lock; do \
