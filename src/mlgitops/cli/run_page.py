@@ -42,6 +42,8 @@ def _shared(several: Shared | None) -> str:
 
 
 def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
+    from mlgitops.tracking.records import told_at_start
+
     source, environment = record.source, record.environment
     yield (
         "",
@@ -97,3 +99,4 @@ def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
     yield "kept", [(one.kind, one.path) for one in record.media]
     yield "notes", [(f"{note.time[:16].replace('T', ' ')} {note.by}", note.text) for note in record.notes]
     yield "problems", [("!", problem) for problem in record.problems]
+    yield "told at its start", [("!", warning) for warning in told_at_start(record.folder)]

@@ -254,6 +254,12 @@ def _read_capture(folder: Path) -> tuple[Mapping[str, Any] | None, str]:
         return None, "pending" if is_alive(folder) or is_locked(folder) else "lost"
 
 
+def told_at_start(folder: Path) -> tuple[str, ...]:
+    """Return what a run was told at its start that would fail at its end (``preflight``)."""
+    captured, _ = _read_capture(folder)
+    return _texts((captured or {}).get("preflight"))
+
+
 def _source(captured: Mapping[str, Any] | None) -> Source | None:
     if captured is None:
         return None

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import mlgitops
-from mlgitops import artifacts
+from mlgitops import artifacts, tracking
+from mlgitops.cli import run_page
 from mlgitops.tracking import beginning, places
 from mlgitops.tracking.capture import Code
 from mlgitops.tracking.preflight import Preflight
@@ -47,6 +48,10 @@ def test_a_store_that_cannot_be_written_is_told_once_and_kept(root: Path, script
     found = warned(script(TWO_RUNS, MLGITOPS_STORE_URL=(tmp_path / "taken").as_uri()))
     assert found == [f"this run cannot be pushed at its end: {tmp_path}/taken is no folder"]
     assert kept(root) == found
+    newest = tracking.list_runs(root)[0]
+    assert f"told at its start\n  !  {found[0]}" in run_page.page(newest)
+    (newest.folder / places.CAPTURE).write_text('{"format": 1, "preflight": [1, {}, "\\u001b[2J"]}')
+    assert "told at its start\n  !  [2J" in run_page.page(tracking.read(newest.folder))
 
 
 def test_a_package_that_the_store_needs_is_told_with_its_command(script: Script, tmp_path: Path) -> None:
