@@ -53,7 +53,10 @@ def _logged(address: RunAddress) -> tuple[Path, str]:
     named = [model for model in record.models if address.name in ("", model.name)]
     if len(named) == 1:
         return record.folder / named[0].path, named[0].digest
-    known = ", ".join(model.name for model in record.models) or "none"
+    known = ", ".join(model.name for model in record.models)
+    if not known:
+        lost = next((f": {problem}" for problem in record.problems if "model" in problem), "")
+        raise NotFoundError(f"run {record.id} has no model{lost}; see: mlgitops runs {record.id}")
     raise NotFoundError(f"{address} names {len(named)} models; the run logged: {known}; name one as runs:/ID/NAME")
 
 

@@ -154,6 +154,23 @@ def test_a_dirty_source_is_warned_about_first_and_refused_at_the_last_stage(worl
     assert "uncommitted changes" in reason(report, "source")
 
 
+def test_a_second_run_of_a_digest_is_told_that_the_first_ones_pull_request_stays(world: World) -> None:
+    dirty = world.version("a", run=Run(id="01KA"), source=Source(commit="c" * 40, dirty=True))
+    clean = world.version("a", run=Run(id="01KB"), source=Source(commit="d" * 40))
+    first = open_proposal(world.context(), dirty, by="ada")
+    assert first.pull is not None and first.warning == ""
+    assert open_proposal(world.context(), dirty, by="ada").warning == ""
+    again = open_proposal(world.context(), clean, by="ada")
+    assert again.pull == first.pull
+    assert again.warning == (
+        f"pull request {first.pull.number} has this model from another run and stays as it is; close it to propose 01KB"
+    )
+    world.context().forge.close(first.pull.number)
+    later = open_proposal(world.context(), clean, by="ada")
+    assert later.pull is not None and later.pull.number != first.pull.number
+    assert (later.version, later.warning) == (1, "")
+
+
 def test_a_clean_run_of_the_same_digest_names_the_source_that_a_version_lacks(world: World) -> None:
     registered(world, "a", run=Run(id="01KA"), source=None)
     evaluated(world, "1", "0.95")

@@ -31,7 +31,7 @@ class Proposed:
     """What came of a proposal: a pull request, or an inbox branch that waits for one.
 
     ``refusal`` is what the remote answered to whoever may only push a branch, ``warning`` what a later
-    stage will refuse.
+    stage will refuse, or that the pull request is of another run.
     """
 
     model: str
@@ -57,7 +57,7 @@ def propose(
     Args:
         context: the registry.
         run: the run's id, or the beginning of it.
-        model: the name of the logged model, when the run has several.
+        model: the name of the logged model, when the run has several; else the name that the only one gets.
         root: where run records lie; default: as for training.
         inbox: push a branch only.
 
@@ -69,7 +69,8 @@ def propose(
     logged = _choose(record, model)
     name = names.from_foreign(model or logged.name)
     version = proposal.from_run(record, logged, push(record, context.store), name)
-    return replace(_ask(context, record.id, version, inbox=inbox), warning=_warning(context, record, name))
+    done = _ask(context, record.id, version, inbox=inbox)
+    return replace(done, warning="; ".join(filter(None, (done.warning, _warning(context, record, name)))))
 
 
 def _ask(context: Context, run: str, version: ModelVersion, *, inbox: bool) -> Proposed:
@@ -136,7 +137,15 @@ def open_proposal(context: Context, version: ModelVersion, *, by: str) -> Propos
     title = f"Propose {name}:{number}"
     commit = context.repository.commit(context.base, files, f"{title}\n\nRun {_run_of(version)}, {found}\n")
     pull = context.forge.open_pull(f"mlgitops/propose/{name}.{number}", context.branch, commit, title, _body(version))
-    return Proposed(name, number, found, title, pull)
+    return Proposed(name, number, found, title, pull, warning=_asked_before(pull, version))
+
+
+def _asked_before(pull: Pull, version: ModelVersion) -> str:
+    """Say that an open pull request has the same digest from another run: what is known of this run is not in it."""
+    run = _run_of(version)
+    if code(run) in pull.body:
+        return ""
+    return f"pull request {pull.number} has this model from another run and stays as it is; close it to propose {run}"
 
 
 def registered(context: Context, version: ModelVersion) -> str:

@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False)
 def propose(
     run: Annotated[str, typer.Argument(help="The run's id, or the beginning of it.")],
     model: Annotated[
-        str | None, typer.Option(help="The logged model, when the run has several; names the Model.")
+        str | None, typer.Option(help="The logged model, when the run has several; else the name that it gets.")
     ] = None,
     inbox: Annotated[bool, typer.Option("--inbox", help="Push a branch only; the bot opens the pull request.")] = False,
     output: OutputOption = Output.table,
@@ -30,7 +30,7 @@ def propose(
 
     Examples:
       mlgitops propose 01JD8C
-      mlgitops propose 01JD8C --model iris
+      mlgitops propose 01JD8C --model iris   as autologging calls each model "model"
       mlgitops propose 01JD8C --inbox        with nothing but the right to push a branch
     """
     from mlgitops.bot.context import open_context

@@ -19,13 +19,15 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 def root_above(path: Path) -> Path:
     """Return the registry that a folder or file lies in: the nearest folder upwards with ``registry/`` in it.
 
+    Where that is a registry itself, the folder only holds a clone that is called so, as the tutorial's does.
+
     Raises:
         NotFoundError: the path does not exist, or lies in no registry.
     """
     if not path.exists():
         raise NotFoundError(f"{path} does not exist; name a registry, or a file or folder in it")
     for folder in (path, *path.parents):
-        if (folder / ROOT).is_dir():
+        if (folder / ROOT).is_dir() and not (folder / ROOT / ROOT).is_dir():
             return folder
     raise NotFoundError(f"{path} lies in no registry (a folder with {ROOT}/ in it); make one with: mlgitops init")
 

@@ -75,3 +75,12 @@ def test_json_is_read_too(files: Files) -> None:
         b' "spec": {"artifacts": {"prefixes": ["s3://models/"]}}}'
     )
     assert registry.load_files(files).entry("PromotionPolicy", "strict")
+
+
+def test_a_folder_that_holds_a_clone_called_registry_is_no_registry(tmp_path: Path) -> None:
+    clone, training = tmp_path / "registry", tmp_path / "training"
+    (clone / "registry").mkdir(parents=True)
+    training.mkdir()
+    assert registry.layout.root_above(clone / "registry") == clone
+    with pytest.raises(NotFoundError, match="training lies in no registry"):
+        registry.layout.root_above(training)

@@ -110,6 +110,8 @@ def test_values_are_read_as_what_they_are(text: str, values: tuple[object, ...])
         ("started_at > 2026-11-01", 14, "a date stands in 'quotes': '2026-11-01'"),
         ("params. = 1", 7, "expected a name on both sides of the dot"),
         ("metric = 1", 1, "there is no field 'metric'"),
+        ("loss = 1", 1, "there is no field 'loss'; did you mean metrics.loss, params.loss or tags.loss? known: "),
+        ("statu = 'x'", 1, "there is no field 'statu'; did you mean status? known: "),
         ("metrik.a = 1", 1, "there is no group 'metrik'; did you mean metric?"),
         ("attributes.statuss = 'x'", 12, "there is no attributes 'statuss'; did you mean status?"),
         ("dataset.train = 'x'", 9, "there is no property of data 'train'"),

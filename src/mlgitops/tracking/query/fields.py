@@ -30,8 +30,8 @@ def field(token: Token, text: str, what: str) -> Field:
     if not rest:
         if first.text.lower() in ATTRIBUTES:
             return ATTRIBUTES[first.text.lower()]
-        known = ("metrics.NAME", "params.NAME", "tags.NAME", *ATTRIBUTES)
-        raise FilterError(_unknown("field", first.text, known), text, first.column, what=what)
+        known = ("metrics.NAME", "params.NAME", "tags.NAME", "git.NAME", "dataset.NAME", *ATTRIBUTES)
+        raise FilterError(_unknown("field", first.text, known, _logged(first)), text, first.column, what=what)
     group = GROUPS.get(first.text.lower())
     if group is None:
         raise FilterError(_unknown("group", first.text, GROUPS), text, first.column, what=what)
@@ -72,8 +72,16 @@ def _dataset(rest: list[Segment], text: str, what: str) -> Field:
     return Field("datasets", name, Kind.NUMBER if part == "rows" else Kind.TEXT, part)
 
 
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+def _logged(segment: Segment) -> str:
+    """Return the fields that a bare name may mean, which is most often something that was logged."""
+    name = segment.text
+    if not name.isascii() or len(name) > 60:
+        return ""
+    return f"metrics.{name}, params.{name} or tags.{name}"
+
+
+def _unknown(what: str, name: str, known: Iterable[str], else_meant: str = "") -> str:
     known = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(name.lower(), known, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    meant = next(iter(difflib.get_close_matches(name.lower(), known, 1)), else_meant)
+    hint = f"did you mean {meant}? " if meant else ""
     return f"there is no {what} {name[:60]!a}; {hint}known: {', '.join(known)}"

@@ -63,7 +63,7 @@ def test_a_module_beside_the_script_does_not_run_once_more_and_its_model_is_miss
     )
     process = script(TRAINING + "import mine\nmine.Mine(max_iter=1000).fit(X, Y)\n")
     process.communicate()
-    with pytest.raises(InputError, match="names 0 models"):
+    with pytest.raises(InputError, match="has no model: model model was not saved: "):
         mlgitops.load_model(f"runs:/{only(root).id}")
     (problem,) = only(root).problems
     assert problem.startswith("model model was not saved: mine.Mine is not found outside of the script that trains")
