@@ -26,6 +26,7 @@ WORTH_KEEPING = 1 << 20  # bytes of a run's lines, which are read in a few hundr
 _MOST_LINES = 8  # of one run in one drawing
 
 OfWriters = Mapping[str, list[Stretch]]
+Row = tuple[str, str, str, int, int, bytes]  # run, series, writer, level, stretches, and those as bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,20 @@ def _series(folder: Path, metrics: Sequence[str]) -> dict[str, OfWriters]:
         kept = connection.execute("SELECT seen FROM drawn WHERE run = ?", (folder.name,)).fetchone()
         if kept == (state,):
             return {name: _kept(connection, folder.name, name) for name in metrics}
-    points = _points(folder)
-    levels = {
-        (name, writer): [*one.levels()] for name, of_writers in points.items() for writer, one in of_writers.items()
-    }
+    drawn: dict[str, OfWriters] = {}
+    rows: list[Row] = []
+    for name, of_writers in _points(folder).items():
+        levels = {writer: [*points.levels()] for writer, points in of_writers.items()}
+        if name in metrics:
+            drawn[name] = {writer: _enough(of_writer) for writer, of_writer in levels.items()}
+        for writer, of_writer in levels.items():  # as bytes at once: a run may have thousands of series
+            rows += [
+                (folder.name, text_of(name), text_of(writer), number, len(level), pack(level))
+                for number, level in enumerate(of_writer)
+            ]
     with contextlib.suppress(sqlite3.DatabaseError, OSError), _opened(folder) as connection:
-        _keep(connection, folder, state, levels)
-    return {
-        name: {writer: _enough(levels[name, writer]) for writer in points[name]} for name in metrics if name in points
-    }
+        _keep(connection, folder, state, rows)
+    return drawn
 
 
 def _enough(levels: Sequence[list[Stretch]]) -> list[Stretch]:
@@ -143,12 +149,7 @@ def _kept(connection: sqlite3.Connection, run_id: str, metric: str) -> OfWriters
     return {name: unpack(data) for name, data in connection.execute(sql, (run_id, text_of(metric), ENOUGH))}
 
 
-def _keep(
-    connection: sqlite3.Connection,
-    folder: Path,
-    state: str,
-    levels: Mapping[tuple[str, str], Sequence[list[Stretch]]],
-) -> None:
+def _keep(connection: sqlite3.Connection, folder: Path, state: str, rows: Sequence[Row]) -> None:
     """Keep what is drawn of a run, and forget runs that are gone."""
     with index.writing(connection, FolderRecords(folder.parent.parent)):
         known = [run_id for (run_id,) in connection.execute("SELECT run FROM drawn")]
@@ -157,11 +158,4 @@ def _keep(
                 connection.execute("DELETE FROM drawn WHERE run = ?", (run_id,))
                 connection.execute("DELETE FROM pyramids WHERE run = ?", (run_id,))
         connection.execute("INSERT INTO drawn VALUES (?, ?)", (folder.name, state))
-        connection.executemany(
-            "INSERT INTO pyramids VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (folder.name, text_of(name), text_of(writer), number, len(level), pack(level))
-                for (name, writer), of_series in levels.items()
-                for number, level in enumerate(of_series)
-            ),
-        )
+        connection.executemany("INSERT INTO pyramids VALUES (?, ?, ?, ?, ?, ?)", rows)
