@@ -202,6 +202,21 @@ def test_a_model_that_was_trained_outside_of_git_comes_to_the_last_stage_all_the
     assert production is not None and production.spec.version == "1"
 
 
+def test_a_model_that_autologging_named_is_proposed_with_a_word_on_how_to_name_it(road: Road) -> None:
+    (road.scientist.folder / "auto.py").write_text(
+        "import mlgitops\n"
+        "mlgitops.autolog(log_models=True)\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "LogisticRegression().fit([[0.0], [1.0]], [0, 1])\n"
+    )
+    road.scientist.run(sys.executable, "auto.py")
+    (newest,) = road.scientist.mlgitops("runs", "--limit", "1")
+    _, beside = road.scientist.told(sys.executable, "-m", "mlgitops", "propose", newest["id"])
+    assert "the model is called model, as autologging calls each" in beside
+    _, beside = road.scientist.told(sys.executable, "-m", "mlgitops", "propose", newest["id"], "--model", "step")
+    assert "autologging" not in beside
+
+
 def test_an_unknown_model_stage_or_version_is_named_with_those_that_exist(world: World) -> None:
     open_proposal(world.context("bot"), world.version(), by="bot")
     world.context("bot").forge.merge(1, force=True)

@@ -24,6 +24,7 @@ from mlgitops.tracking.records import settled
 from mlgitops.tracking.remote import push
 
 INBOX = "mlgitops-inbox"
+_AUTOLOGGED = "model"  # what autologging calls every model, and most people the first of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def propose(
     name = names.from_foreign(model or logged.name)
     version = proposal.from_run(record, logged, push(record, context.store), name)
     done = _ask(context, record.id, version, inbox=inbox)
-    return replace(done, warning="; ".join(filter(None, (done.warning, _warning(context, record, name)))))
+    warnings = (done.warning, _warning(context, record, name), "" if model else _unnamed(name))
+    return replace(done, warning="; ".join(filter(None, warnings)))
 
 
 def _ask(context: Context, run: str, version: ModelVersion, *, inbox: bool) -> Proposed:
@@ -80,6 +82,13 @@ def _ask(context: Context, run: str, version: ModelVersion, *, inbox: bool) -> P
         return open_proposal(context, version, by=actor())
     except RefusedError as refusal:
         return replace(_push_branch(context, run, version), refusal=str(refusal))
+
+
+def _unnamed(name: str) -> str:
+    """Say of a name that nobody chose how to choose one, while nothing is merged: a registry holds many models."""
+    if name != _AUTOLOGGED:
+        return ""
+    return f"the model is called {name}, as autologging calls each; close the pull request and give --model for another"
 
 
 def _warning(context: Context, record: RunRecord, model: str) -> str:

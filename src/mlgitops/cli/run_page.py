@@ -41,6 +41,10 @@ def _shared(several: Shared | None) -> str:
     return f"  of {several.writers} writers, the last is of {several.last or 'the highest step'}"
 
 
+def _rows(count: int | None) -> str:
+    return "" if count is None else f"{count} row{'s' if count != 1 else ''}"
+
+
 def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
     from mlgitops.tracking.records import told_at_start
 
@@ -85,7 +89,7 @@ def _parts(record: RunRecord) -> Iterator[tuple[str, list[tuple[str, object]]]]:
     yield (
         "data",
         [
-            (data.name, " ".join(filter(None, (data.context, data.digest[:19] or pending, data.uri))))
+            (data.name, " ".join(filter(None, (data.context, data.digest[:19] or pending, _rows(data.rows), data.uri))))
             for data in record.datasets
         ],
     )

@@ -61,6 +61,18 @@ def test_experiments_are_described_tagged_and_listed(run: tracking.Run) -> None:
     assert "Ann Example: petals matter" in listed
 
 
+def test_experiments_stand_in_columns_and_an_empty_place_says_so(run: tracking.Run, tmp_path: Path) -> None:
+    with mlgitops.start_run(experiment="a longer name"):
+        pass
+    told("describe", "experiment:iris", "Three flowers")
+    told("describe", "experiment:a longer name", "None")
+    listed = told("experiments").splitlines()
+    assert [line.index(text) for text, line in zip(("None", "Three"), listed, strict=True)] == [15, 15]
+    done = CliRunner().invoke(app, ("experiments", "--root", str(tmp_path / "none")))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "no experiments in" in done.stderr
+
+
 def test_a_search_sees_tags_that_were_set_later(run: tracking.Run) -> None:
     assert [found.id for found in mlgitops.search_runs("tags.team = 'late'")] == []
     told("tag", run.id, "team=late")

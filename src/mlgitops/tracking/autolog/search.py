@@ -40,7 +40,8 @@ def log_candidates(fit: Fit, results: Mapping[str, Any]) -> None:
     took = 0.0
     for number, place in enumerate(order):
         if fit.budget.left < took:
-            fit.note("child_runs", f"the best {number} of {len(results['params'])} candidates; {LIFT}")
+            which = f"the best {number} of {len(results['params'])} candidates" if number else "left out: no time"
+            fit.note("child_runs", f"{which}; {LIFT}")
             return
         began = time.perf_counter()
         run = children.start(fit.run, f"candidate-{place}")
