@@ -18,6 +18,7 @@ _HEADINGS = ("RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS", "METRICS")
 # Which gives way first where a line is too long, and what it keeps: an id that is cut cannot be copied, and
 # metrics are seen in full with a run's own page.
 _YIELDING = {6: 0, 4: 12, 5: 8, 1: 10}
+_NARROW = 100  # columns; with less a run shows the day that it began, for a time that is cut shows not even that
 
 
 @app.command(epilog="Examples: mlgitops runs · mlgitops runs 01K --output json")
@@ -97,11 +98,12 @@ def table(records: tuple[RunRecord, ...], width: int | None) -> list[str]:
     from mlgitops.cli.run_page import code
 
     rows = []
+    shown = len("2026-11-28") if width is not None and width < _NARROW else len("2026-11-28 16:02")
     for record in records:
         metrics = [f"{plain(name, 40)}={summary.last:.6g}" for name, summary in sorted(record.metrics.items())]
         cells = (
             record.id,
-            record.started_at[:16].replace("T", " "),
+            record.started_at[:shown].replace("T", " "),
             record.status + ("!" if record.problems else ""),
             code(record),
             f"{record.experiment[:30]}/{record.name[:30]}",

@@ -41,8 +41,15 @@ def test_on_a_narrow_terminal_metrics_give_way_and_nothing_else_is_lost(width: i
     heading, line = runs.table(tracking.list_runs(root), width)
     assert heading.split()[:6] == ["RUN", "STARTED", "STATUS", "CODE", "NAME", "MODELS"]
     assert ("METRICS" in heading) is (width == 120)
-    assert {run, "finished", "iris/first", "-"} < set(line.split())
+    day = tracking.read(root / "runs" / run).started_at[:10]
+    assert {run, day, "finished", "iris/first", "-"} <= set(line.split())
     assert max(map(len, (heading, line))) <= width
+
+
+def test_on_a_narrow_terminal_a_long_name_takes_nothing_from_the_day(root: Path) -> None:
+    run = a_run("a name that is longer than its column")
+    _, line = runs.table(tracking.list_runs(root), 80)
+    assert tracking.read(root / "runs" / run).started_at[:10] in line.split() and len(line) <= 80
 
 
 def test_a_program_that_reads_the_table_gets_it_whole_and_without_blanks_at_the_end() -> None:
