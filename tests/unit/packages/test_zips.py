@@ -33,6 +33,28 @@ def test_members_are_read_back_and_have_one_digest(tmp_path: Path) -> None:
     assert zips.packed({"a/b": b"one", "c": b""}) == path.read_bytes()
 
 
+def test_a_header_that_contradicts_the_directory_is_refused_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    whole = zips.packed({"a": b"one"})
+    path.write_bytes(whole)
+    assert zips.read(path, ["a"]) == [b"one"]
+    directory = whole.index(b"PK\x01\x02")
+    # A kind of compression that nobody reads, another name's length, another sum, a place behind the end.
+    changes = (
+        (directory + 8, b"\x20"),
+        (26, b"\x02"),
+        (directory + 16, b"\x00"),
+        (directory + 42, b"\xff\xff\xff\x7f"),
+    )
+    for place, value in changes:
+        path.write_bytes(whole[:place] + value + whole[place + len(value) :])
+        assert zips.sizes(path) == {"a": 3}
+        with pytest.raises(InputError, match="cannot be read as a zip archive"):
+            zips.read(path, ["a"])
+    with pytest.raises(InputError, match="cannot be read"):
+        zips.read(path, ["b"])
+
+
 @pytest.mark.parametrize(
     ("data", "match"),
     [

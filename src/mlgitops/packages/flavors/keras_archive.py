@@ -98,11 +98,10 @@ def check(path: Path) -> None:
         raise InputError(f"{path} holds {', '.join(sorted(found)) or 'nothing'}; expected a model of Keras")
     if found[_CONFIG] > _LARGEST_CONFIG:
         raise InputError(f"{path}: {_CONFIG} has {found[_CONFIG]} bytes; expected at most {_LARGEST_CONFIG}")
+    config, weights = zips.read(path, (_CONFIG, _WEIGHTS))
     try:
-        with zipfile.ZipFile(path) as archive:
-            config, weights = json.loads(archive.read(_CONFIG)), archive.read(_WEIGHTS)
-        _check_config(config, str(path))
-    except (zipfile.BadZipFile, ValueError, RecursionError) as error:
+        _check_config(json.loads(config), str(path))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
     try:
         with h5py.File(io.BytesIO(weights), "r") as opened:

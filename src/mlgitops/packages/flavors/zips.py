@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +55,20 @@ def sizes(path: Path) -> dict[str, int]:
     if sum(info.file_size for info in found) > path.stat().st_size:
         raise InputError(f"{path} has members that lie over one another")
     return {info.filename: info.file_size for info in found}
+
+
+def read(path: Path, names: Sequence[str]) -> list[bytes]:
+    """Return what some members hold, of an archive whose ``sizes`` were looked at.
+
+    Raises:
+        InputError: a member is not there, or not as the directory says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in names]
+    # What zipfile makes of a header that contradicts the directory, or lies where no file is.
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, LookupError, EOFError, OSError) as error:
+        raise InputError(f"{path} cannot be read as a zip archive: {type(error).__name__}: {error}") from error
 
 
 def _is_plain(name: str) -> bool:

@@ -39,7 +39,6 @@ COLUMNS = (
     "parent",
     "group",
 )
-_SUMMARY = tuple(field.name for field in fields(MetricSummary))
 _DATASET = tuple(field.name for field in fields(Dataset))
 _MODEL = tuple(field.name for field in fields(LoggedModel))
 _SOURCE = tuple(field.name for field in fields(Source))
