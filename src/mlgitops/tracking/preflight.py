@@ -48,9 +48,11 @@ class Preflight:
         """
         if self._store:
             self._asking.join(patience)
-        silent = [f"store {self._store} did not answer within {patience:g} seconds"] if self._asking.is_alive() else []
-        # A copy: a store may answer just now.
-        pushing = [f"this run cannot be pushed at its end: {problem}" for problem in [*self._problems, *silent]]
+        is_silent = self._asking.is_alive()
+        problems = list(self._problems)  # a copy, as a store may answer just now
+        if is_silent and not problems:
+            problems = [f"store {self._store} did not answer within {patience:g} seconds"]
+        pushing = [f"this run cannot be pushed at its end: {problem}" for problem in problems]
         return [_told(warning) for warning in (*pushing, *self._of_the_code(code))]
 
     def _ask(self) -> None:
