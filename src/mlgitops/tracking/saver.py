@@ -37,7 +37,7 @@ PATIENCE = 60.0  # seconds that the exit of Python waits where everything ends w
 KEPT, FAILED = b"+", b"-"  # what came of a model
 _POSSIBLE = locks.HAS_LOCKS and hasattr(socket, "send_fds") and hasattr(os, "posix_spawn")
 _ENDING = ("KUBERNETES_SERVICE_HOST", "SLURM_JOB_ID", "CI")  # set where nothing outlives the training
-_PATIENCE = 1.0  # seconds for another thread, or a process that dies; a lock held at a fork is never given back
+_PATIENCE = 1.0  # seconds for a process that dies
 # The process works at a low priority (``nice``) and on one processor: training has the others.
 _VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
     "CUDA_VISIBLE_DEVICES": "",  # and the graphics memory too
@@ -56,17 +56,13 @@ def save_beside(run: Run, name: str, pickled: Pickled, example: Any) -> None:
         raise InputError("this system has no way to save it beside training")
     if b"__main__" in pickled.content:
         raise InputError("it uses what a script defines, which another process does not find")
-    locked = _lock.acquire(timeout=_PATIENCE)
-    try:
+    with _lock:
         _of_this_process().save(run, name, pickled, example)
-    finally:
-        if locked:
-            _lock.release()
 
 
 def _of_this_process() -> Saver:
     global _saver
-    if _saver is None or _saver.owner != os.getpid():
+    if _saver is None:
         _saver = Saver()
         atexit.unregister(leave)
         atexit.register(leave)
@@ -75,7 +71,7 @@ def _of_this_process() -> Saver:
 
 def leave() -> None:
     """Tell what could not be saved; wait for the rest where the end of this process is the end of all."""
-    if _saver is None or _saver.owner != os.getpid():
+    if _saver is None:
         return
     deadline = time.monotonic() + PATIENCE
     _saver.look()
@@ -89,7 +85,7 @@ def leave() -> None:
 def close() -> None:
     """Let the process end when it has saved what it has, and wait for that."""
     global _saver
-    if _saver is not None and _saver.owner == os.getpid():
+    if _saver is not None:
         _saver.close()
     _saver = None
 
@@ -103,7 +99,6 @@ class Saver:
     """The process that saves this process's models, started with the first one, and again when it died."""
 
     def __init__(self) -> None:
-        self.owner = os.getpid()
         self.waiting: deque[tuple[str, int]] = deque()  # runs and sizes in bytes, as they were given away
         self._socket = locks.Held()  # closed in forks, so that the process sees our end
         self.child = 0
@@ -197,6 +192,16 @@ class Saver:
 
 _saver: Saver | None = None
 _lock = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """Leave the process to the parent of a fork, and the lock, which another thread of it may have held."""
+    global _saver, _lock
+    _saver, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _tell(run_id: str) -> None:

@@ -115,6 +115,7 @@ def test_a_fork_neither_keeps_the_process_nor_shares_it(script: Script, root: Pa
     source = TRAINING + (
         "RandomForestClassifier(10).fit(X, Y)\n"
         "first = saver._saver.child\n"
+        "saver._lock.acquire()  # as another thread may at any time\n"
         "if os.fork() == 0:\n"
         "    RandomForestClassifier(10).fit(X, Y)\n"
         "    assert saver._saver.child != first\n"
