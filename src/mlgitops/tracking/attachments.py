@@ -170,7 +170,11 @@ class Attachments:
         (self.folder / places.MODELS).mkdir(parents=True, exist_ok=True)
         with unsaved.placing(self.folder):
             held = unsaved.promise(self.folder, name, token)
-            self._line("model", dumps({"name": name, "token": token, "pending": True}))
+            try:
+                self._line("model", dumps({"name": name, "token": token, "pending": True}))
+            except BaseException:
+                held.close()
+                raise
         return held
 
     def take_back_model(self, name: str, token: str) -> None:

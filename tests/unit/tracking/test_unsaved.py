@@ -44,3 +44,15 @@ def test_a_model_that_nobody_saves_any_longer_is_lost(root: Path) -> None:
         promise.close()
         record = tracking.read(run.folder)
         assert (record.saving, record.problems) == ((), ("the saving of model model did not end",))
+
+
+def test_a_promise_that_could_not_be_written_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(lines: bytes) -> None:
+        raise OSError("no room")
+
+    with mlgitops.start_run() as run, monkeypatch.context() as patched:
+        patched.setenv("MLGITOPS_STRICT", "1")
+        patched.setattr(run.writer, "write", fail)
+        with pytest.raises(OSError, match="no room"):
+            run.promise_model("model", TOKEN)
+        assert unsaved.held(run.folder) == []
