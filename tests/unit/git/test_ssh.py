@@ -70,11 +70,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield Server(url, head, SshLogin((tmp_path / "client").read_text(), known))
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

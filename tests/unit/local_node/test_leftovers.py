@@ -34,7 +34,7 @@ def lives(pid: int) -> bool:
 
 
 def until_gone(*pids: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(lives(pid) for pid in pids):
         assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if lives(pid)]}"
         time.sleep(0.01)
