@@ -30,3 +30,10 @@ def nothing_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
         monkeypatch.setenv(f"GIT_{role}_NAME", "A. Tester")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@example.com")
     return home
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of slow tests where those are left out: frameworks take seconds to import, in each worker."""
+    if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from mlgitops import api
 from mlgitops.api import DeploymentStatus
 from mlgitops.plan.traffic import weights
 from worlds.rollout import World
+
+pytestmark = pytest.mark.slow
 
 EVENTS = st.lists(
     st.one_of(

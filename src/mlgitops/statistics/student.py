@@ -50,7 +50,9 @@ def mean_interval(values: Iterable[float], confidence: float = 0.95) -> Interval
     if not found:
         return None
     count = len(found)
-    mean = math.fsum(value / count for value in found)  # divided first: a sum could overflow
+    # Divided and halved first: a sum could overflow, and what rounds up beyond the largest number is that number.
+    mean = 2 * math.fsum(value / count / 2 for value in found)
+    mean = min(max(mean, min(found)), max(found))
     if count == 1:
         return Interval(mean, None, 1)
     deviation = math.hypot(*(value - mean for value in found)) / math.sqrt(count - 1)

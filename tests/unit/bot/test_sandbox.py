@@ -18,6 +18,8 @@ from mlgitops import packages
 from mlgitops.bot import sandbox, scorer
 from mlgitops.errors import CheckFailedError, OutsideError
 
+pytestmark = pytest.mark.slow
+
 PROBE = """
 import ctypes, json, os, socket, sys
 from mlgitops.bot.scorer import confine

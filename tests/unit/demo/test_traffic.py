@@ -12,6 +12,8 @@ import pytest
 from mlgitops.demo.traffic import Traffic, first_answer
 from mlgitops.errors import OutsideError
 
+pytestmark = pytest.mark.slow
+
 
 class Model(BaseHTTPRequestHandler):
     """Answers with the server's version, or its failure."""

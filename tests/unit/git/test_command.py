@@ -21,6 +21,7 @@ def test_a_complaint_is_one_in_english_with_its_status(tmp_path: Path, monkeypat
     assert "is not a git command" in output.reason
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_left_with_nobody_on_the_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from statsmodels.tsa.arima.model import ARIMA
 from mlgitops import digest, packages
 from mlgitops.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 TABLE = pd.DataFrame(
     {

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -47,6 +48,7 @@ def test_the_interval_is_the_references(values: list[int], confidence: float) ->
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=20))
+@example([sys.float_info.max] * 3)
 def test_the_mean_lies_among_the_values_however_large(values: list[float]) -> None:
     found = mean_interval(values)
     assert found is not None

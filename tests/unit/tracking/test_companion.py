@@ -16,6 +16,8 @@ import mlgitops
 from mlgitops import tracking
 from mlgitops.tracking import beside, companion
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[..., subprocess.Popen[str]]
 BUSY = """
 import mlgitops, time

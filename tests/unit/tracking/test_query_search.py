@@ -278,6 +278,7 @@ def test_without_a_place_for_an_index_the_search_goes_on(root: Path, cache: Path
     assert found("metrics.a = 1") == ["only"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [sys.executable, "/bin/false", "/nowhere/python"])
 def test_many_runs_are_read_by_several_processes_or_by_this_one_when_those_fail(
     root: Path, monkeypatch: pytest.MonkeyPatch, program: str
@@ -304,6 +305,7 @@ SEARCHER = (
 )
 
 
+@pytest.mark.slow
 def test_processes_that_search_at_once_agree_and_leave_a_whole_index(root: Path) -> None:
     for number in range(40):
         a_run(root, str(number), end=False, a=float(number)).end("failed")
@@ -318,6 +320,7 @@ def test_processes_that_search_at_once_agree_and_leave_a_whole_index(root: Path)
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_leaves_an_index_that_the_next_one_finishes(root: Path) -> None:
     for number in range(40):
         a_run(root, str(number), a=float(number))

@@ -13,6 +13,8 @@ import pytest
 
 from mlgitops import tracking
 
+pytestmark = pytest.mark.slow
+
 Script = Callable[..., subprocess.Popen[str]]
 
 
