@@ -112,15 +112,23 @@ async def test_it_becomes_ready_works_and_ends_with_0_on_a_signal(
             assert operator.ended() == 0
 
 
+@pytest.mark.parametrize("reconnecting", [False, True])
 @asynchronous
-async def test_it_ends_with_3_when_kopf_ends(api_proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+async def test_it_ends_with_3_when_kopf_ends(
+    api_proxy: Proxy, namespace: str, tmp_path: Path, reconnecting: bool
+) -> None:
     with running(api_proxy.kubeconfig, namespace, tmp_path) as operator:
         await until(lambda: operator.answers("/readyz"))
         # Of the two watches of a kind, kopf's is the one that leaves the time-out to the server.
-        kopfs_watch = r"/registrysources\?(?!.*timeoutSeconds).*watch=true"
-        api_proxy.fail("answer", kopfs_watch, status=404)
-        api_proxy.disconnect(kopfs_watch)
-        assert operator.ended(30) == 3
+        kopfs_watch = r"/{}\?(?!.*timeoutSeconds).*watch=true"
+        if reconnecting:  # another of its watches then logs in anew, and kopf would wait for that without end
+            other = kopfs_watch.format("modeloverrides")
+            api_proxy.fail("drop", other)
+            api_proxy.disconnect(other)
+            await until(lambda: "modeloverrides?watch" in operator.log.read_text())
+        api_proxy.fail("answer", kopfs_watch.format("registrysources"), status=404)
+        api_proxy.disconnect(kopfs_watch.format("registrysources"))
+        assert operator.ended(60) == 3
 
 
 def test_wrong_options_end_with_2(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from mlgitops.operator.options import Options
 
 logger = logging.getLogger("mlgitops.operator")
 
+_FAREWELL = 15.0  # seconds; kopf itself waits 5 for what it started, and we 2 for the lease
+
 
 def main() -> int:
     """Run the operator and return its exit code: 0 after a signal, 2 wrong options, 3 start me again."""
@@ -28,13 +30,27 @@ def main() -> int:
     # kopf asks for the user's name, and fails where a container's user id has none.
     os.environ.setdefault("USER", "mlgitops")
     memo = kopf.Memo(options=options)
-    namespaces = [options.namespace] if options.namespace else []
     try:
-        asyncio.run(kopf.operator(clusterwide=not namespaces, namespaces=namespaces, standalone=True, memo=memo))
+        asyncio.run(_run(options, memo))
     except Exception as error:
         logger.error("kopf ended: %s", error, exc_info=True)
         return 3
     return 3 if memo.get("failed") else 0
+
+
+async def _run(options: Options, memo: kopf.Memo) -> None:
+    """Run kopf until it ends, and wait only so long for its farewell: a watch that logs in anew may hold it."""
+    namespaces = [options.namespace] if options.namespace else []
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(clusterwide=not namespaces, namespaces=namespaces, standalone=True, memo=memo)
+    ending = asyncio.create_task(kopf.run_tasks(tasks, ignored=ours))
+    await asyncio.wait({ending, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({ending}, timeout=_FAREWELL)
+    if not ending.done():
+        logger.error("kopf has not ended within %.0f s; the process ends without it", _FAREWELL)
+        logging.shutdown()
+        os._exit(3)
+    ending.result()
 
 
 if __name__ == "__main__":
