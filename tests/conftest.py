@@ -11,7 +11,14 @@ from hypothesis import settings
 # No test has a clock. CI judges a change, not today's luck: there the same examples each time, elsewhere new ones.
 settings.register_profile("person", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("ci" if os.environ.get("CI") else "person")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where slow tests are left out."""
+    if config.getoption("markexpr") == "not slow":
+        settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)
