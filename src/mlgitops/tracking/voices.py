@@ -41,3 +41,9 @@ def voice(header: Mapping[str, Any], file_name: str) -> Voice:
         if rank is not None:
             return Voice(1 + rank, f"rank {rank}", rank)
     return Voice(_NOBODYS, file_name.removeprefix("w-").removesuffix(".jsonl"), rank)
+
+
+def order(name: str) -> tuple[int, str]:
+    """Return where the series of a voice stands among others: the owner's, those of ranks, those of workers."""
+    rank = name.removeprefix("rank ")
+    return (0 if name == "owner" else 1 + int(rank) if rank != name and rank.isdecimal() else _NOBODYS), name

@@ -8,6 +8,7 @@ import pytest
 from mlgitops import tracking
 from mlgitops.errors import InputError
 from mlgitops.tracking import RunRecord
+from mlgitops.tracking.query.charts import charts
 from mlgitops.tracking.query.comparison import Line, compare, curves, with_curves
 from tracking_runs import new_run, write_as
 
@@ -47,7 +48,8 @@ def test_curves_have_each_runs_points_in_order_of_step(root: Path) -> None:
     assert with_curves(runs) == ("loss",)
     (curve,) = curves(runs, ["loss"])
     assert curve.lines == (Line(0, "", ((0, 3.0), (1, 2.0))), Line(1, "", ((4, -math.inf), (9, 1.0))))
-    assert (curve.steps, curve.values) == ((0, 9), (1.0, 3.0))
+    (chart,) = charts(runs, ["loss"])
+    assert (chart.steps, chart.values) == ((0, 9), (1.0, 3.0))
     with pytest.raises(InputError, match="none of these runs has a metric 'lss'; they have: 'loss', 'other'"):
         curves(runs, ["lss"])
 

@@ -102,7 +102,13 @@ def callback(base: Any, run: Run, bests: Bests, every_n_steps: int) -> Any:
                     {name: value for name, value in numbers.items() if name not in self.of_steps}, trainer.current_epoch
                 )
 
-    class Steps(Epochs):
+    return _with_steps(Epochs, run, every_n_steps)() if every_n_steps else Epochs()
+
+
+def _with_steps(epochs: Any, run: Run, every_n_steps: int) -> Any:
+    """Return a class of such callbacks that logs steps too."""
+
+    class Steps(epochs):  # type: ignore[misc]
         """Asked for steps too, which makes the device wait for us at each that is logged."""
 
         of_epochs: frozenset[str] = frozenset()
@@ -136,7 +142,7 @@ def callback(base: Any, run: Run, bests: Bests, every_n_steps: int) -> Any:
             of_both = {name for name in numbers if f"{name}_step" in numbers}
             return {name: value for name, value in numbers.items() if name not in self.of_epochs | of_both}
 
-    return Steps() if every_n_steps else Epochs()
+    return Steps
 
 
 class Fitting(Observer):

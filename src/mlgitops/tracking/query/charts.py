@@ -15,12 +15,13 @@ from pathlib import Path
 
 from mlgitops.tracking.points import read_points, writers
 from mlgitops.tracking.query import index
-from mlgitops.tracking.query.comparison import order, require_known
+from mlgitops.tracking.query.comparison import require_known
 from mlgitops.tracking.query.reading import seen, sizes
 from mlgitops.tracking.query.roots import FolderRecords
 from mlgitops.tracking.query.stretches import ENOUGH, Points, Stretch, mean, pack, point, unpack
 from mlgitops.tracking.query.values import text_of
 from mlgitops.tracking.records import RunRecord
+from mlgitops.tracking.voices import order
 
 WORTH_KEEPING = 1 << 20  # bytes of a run's lines, which are read in a few hundredths of a second
 _MOST_LINES = 8  # of one run in one drawing

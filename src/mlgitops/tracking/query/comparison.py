@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +11,7 @@ from mlgitops.tracking.points import read_points
 from mlgitops.tracking.query.roots import Root, records_of
 from mlgitops.tracking.query.values import duration
 from mlgitops.tracking.records import MetricSummary, RunRecord, Scalar
+from mlgitops.tracking.voices import order
 
 Value = Scalar | MetricSummary
 Points = tuple[tuple[int, float], ...]
@@ -56,18 +56,6 @@ class Curve:
 
     metric: str
     lines: tuple[Line, ...]
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """The lowest and the highest step."""
-        found = [step for line in self.lines for step, _ in line.points]
-        return (min(found), max(found)) if found else (0, 0)
-
-    @property
-    def values(self) -> tuple[float, float]:
-        """The lowest and the highest value that is a finite number."""
-        found = [value for line in self.lines for _, value in line.points if math.isfinite(value)]
-        return (min(found), max(found)) if found else (0.0, 0.0)
 
     @property
     def firsts(self) -> tuple[Line, ...]:
@@ -170,12 +158,6 @@ def _points(run: RunRecord, wanted: set[str]) -> dict[str, dict[str, Points]]:
         metric: {writer: tuple(sorted(points)) for writer, points in of_writers.items()}
         for metric, of_writers in found.items()
     }
-
-
-def order(writer: str) -> tuple[int, str]:
-    """Return where a writer's line stands: the owner's, those of ranks, those of workers."""
-    rank = writer.removeprefix("rank ")
-    return (0 if writer == "owner" else 1 + int(rank) if rank != writer and rank.isdecimal() else 1 << 32), writer
 
 
 def _of_run(run: RunRecord) -> Mapping[str, Value]:
