@@ -108,14 +108,16 @@ class ConflictError(OutsideError):
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional dependency.
+    """Import an optional dependency, or a module of ours that needs one.
 
     Raises:
-        MissingExtraError: it is not installed; the message names the extra.
+        MissingExtraError: it is not installed; the message names it and the extra.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
+        root, missing = module.partition(".")[0], (error.name or "").partition(".")[0]
+        is_wanted = missing not in ("", root) if root == "mlgitops" else missing == root
+        if not is_wanted:
             raise
-        raise MissingExtraError(module.split(".")[0], extra) from error
+        raise MissingExtraError(missing, extra) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 
@@ -49,6 +50,19 @@ def test_a_missing_extra_is_one_line_that_names_the_pip_command() -> None:
     with pytest.raises(MissingExtraError) as caught:
         require("a_module_that_nobody_wrote", "s3")
     assert str(caught.value) == "a_module_that_nobody_wrote is not installed; run: pip install 'mlgitops[s3]'"
+
+
+def test_what_a_module_of_ours_needs_is_asked_for_by_its_own_name(monkeypatch) -> None:
+    module = "mlgitops.packages.flavors.conversion"
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(MissingExtraError, match=r"^skl2onnx is not installed; run: pip install 'mlgitops\[onnx\]'$"):
+        require(module, "onnx")
+
+
+def test_a_module_of_ours_that_is_not_there_is_no_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        require("mlgitops.nowhere", "onnx")
 
 
 def test_an_import_that_fails_deeper_is_not_blamed_on_the_extra(tmp_path, monkeypatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mlgitops import digest as digests
-from mlgitops.errors import InputError, MissingExtraError, NotFoundError
+from mlgitops.errors import InputError, MissingExtraError, NotFoundError, require
 from mlgitops.packages.flavors import keras_backend
 from mlgitops.packages.flavors.base import Opened
 from mlgitops.packages.formats import FORMATS
@@ -104,10 +103,4 @@ def flavor(name: str) -> ModuleType:
     Raises:
         MissingExtraError: its framework is not installed.
     """
-    try:
-        return importlib.import_module(f"mlgitops.packages.flavors.{name}")
-    except ModuleNotFoundError as error:
-        package = (error.name or "mlgitops").partition(".")[0]
-        if package == "mlgitops":
-            raise
-        raise MissingExtraError(package, FORMATS[name].extra) from error
+    return require(f"mlgitops.packages.flavors.{name}", FORMATS[name].extra)
